@@ -1,0 +1,36 @@
+package milter
+
+import "mailprofiled/internal/engine"
+
+// A Handler judges the sessions of an MTA. It is called from many goroutines.
+type Handler interface {
+	// Connect opens a session. It must not block: the MTA holds back its
+	// greeting until it returns.
+	Connect(engine.Client) Session
+}
+
+// HandlerFunc lets a function serve as a Handler.
+type HandlerFunc func(engine.Client) Session
+
+// Connect calls f.
+func (f HandlerFunc) Connect(c engine.Client) Session { return f(c) }
+
+// A Session is one client connection of the MTA. The calls come from one
+// goroutine, in SMTP order; Close is the last and comes exactly once, also when
+// the connection breaks or an earlier call has panicked.
+type Session interface {
+	// Helo may come again (a second EHLO, STARTTLS): the last one counts. It must not block.
+	Helo(name string)
+	// Mail opens a transaction; one that is open is dropped by it.
+	Mail(engine.Mail) engine.Answer
+	// Rcpt may wait for outside answers, within the handler's own budget.
+	Rcpt(engine.Rcpt) engine.Answer
+	// EndOfMessage ends the transaction: the MTA has taken the message.
+	// queueID is {i} as known then, or "".
+	EndOfMessage(queueID string)
+	// Abort drops the transaction, if one is open; connect and HELO facts stay.
+	// Postfix sends it after every message too, often twice.
+	Abort()
+	// Close ends the session and lets go of everything.
+	Close()
+}

@@ -1,0 +1,125 @@
+package profile
+
+import "net/netip"
+
+// An Outcome says how one DNS question ended. The zero Outcome is NotAsked.
+// A question that failed proves nothing (law 1), but it blocks a reject which
+// its answer could have lifted (law 2); one that was not asked blocks nothing.
+type Outcome uint8
+
+const (
+	NotAsked Outcome = iota
+	Found            // answered: such records exist
+	NoData           // answered: the name exists, without such a record
+	NoName           // answered: NXDOMAIN
+	Failed           // asked, and no usable answer: timeout, SERVFAIL, refusal, nonsense, out of budget
+)
+
+// Missing reports whether the answer is that there is no such record.
+func (o Outcome) Missing() bool { return o == NoData || o == NoName }
+
+// Known reports whether an answer was had, whatever it says.
+func (o Outcome) Known() bool { return o == Found || o.Missing() }
+
+// Given says whether the client has shown a thing yet. The zero Given is
+// Unseen: not known, as when an operator asks explain without --helo.
+type Given uint8
+
+const (
+	Unseen   Given = iota // not known
+	Withheld              // known to be absent: MAIL without HELO
+	Shown                 // seen, and then it may still be empty
+)
+
+// Trust says how the client stands to us. Server checks are for strangers only (law 4).
+type Trust uint8
+
+const (
+	Stranger      Trust = iota
+	Exempt              // loopback, a unix socket, an unknown family, or an exempt network
+	Authenticated       // the MTA named the account at MAIL, and exempt.authenticated holds
+)
+
+// A Session is what is known of one client and its current transaction. It is a
+// plain value: judging it changes nothing, and a copy may be judged elsewhere.
+type Session struct {
+	Client netip.Addr // unmapped, without zone; the zero Addr when unknown
+	Trust  Trust
+	Us     *Us // nil: nothing is ours
+	RDNS   RDNS
+	Helo   Helo
+	Sender Sender
+}
+
+// Us is who we are: from the configuration, and what the MTA told of itself.
+// Names and domains are lower case A-labels without a last dot. Read-only once shared.
+type Us struct {
+	Names   []string
+	Domains []string
+	Addrs   []netip.Addr
+}
+
+// RDNS is the reverse DNS of the client (iprev, RFC 8601 section 3).
+type RDNS struct {
+	Outcome Outcome // of the PTR question
+	Names   []PTR   // at most 10, in the order of the answer; only when Found
+	Stale   bool    // served past its expiry
+}
+
+// A PTR is one name of the client and how its forward look-up went.
+type PTR struct {
+	Name    string // lower case, no last dot, as DNS gave it: hostile text
+	Forward Forward
+}
+
+// Forward says whether a PTR name leads back to the client.
+type Forward uint8
+
+const (
+	ForwardNotAsked Forward = iota
+	Confirmed               // one of its addresses is the client's
+	Mismatch                // answered, and none is: other addresses, no data or NXDOMAIN
+	ForwardFailed           // asked, no usable answer
+)
+
+// A Host is what A and AAAA say of a name.
+type Host struct {
+	A, AAAA Outcome
+	Addrs   []netip.Addr // of both kinds
+	Stale   bool
+}
+
+// Helo is the argument of the last HELO or EHLO, and what DNS says of it.
+type Helo struct {
+	Given Given
+	Name  string  // as sent; hostile text
+	Host  Host    // asked only when Name is a domain name of two labels or more
+	MX    Outcome // likewise
+}
+
+// A Sender is the envelope sender and what DNS says of its domain.
+type Sender struct {
+	Given     Given
+	Raw       string // the bytes the MTA sent, brackets included, ESMTP arguments cut
+	Null      bool   // <>
+	Local     string // before the last @, quotes kept
+	Domain    string // behind it: lower case, A-labels, no last dot; "" when there is none
+	MX        Outcome
+	NullMX    bool       // the only MX is "0 ." (RFC 7505)
+	Exchanges []Exchange // at most 10, most preferred first; without the null MX
+	Host      Host       // A and AAAA of the domain itself
+	Stale     bool       // the MX answer was served past its expiry
+}
+
+// An Exchange is one MX target and its addresses.
+type Exchange struct {
+	Name string // lower case, no last dot; may be an address by mistake
+	Host Host
+}
+
+// A Recipient is one RCPT.
+type Recipient struct {
+	Raw    string // as the MTA sent it, brackets included
+	Number int    // 1 for the first RCPT of the transaction
+	Exempt bool   // named in exempt.recipients
+}
