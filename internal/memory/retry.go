@@ -1,0 +1,110 @@
+// Package memory remembers how servers behaved before.
+//
+// So far it holds the honest retry (RFC 6647): who was asked to come back, and
+// who did. It lives in RAM only, bounded; after a restart a server that was
+// deferred waits once more.
+package memory
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// Windows are the times of an honest retry. All are positive, and After < Within.
+type Windows struct {
+	After  time.Duration // a visit sooner than this after the first deferral waits on
+	Within time.Duration // a visit later than this is a stranger again
+	Keep   time.Duration // how long a network that came back passes
+}
+
+// The bounds of a Retries: about 20 MB when both are full.
+const (
+	maxDeferred = 200_000
+	maxPassed   = 50_000
+)
+
+// Retries remembers deferrals and the networks that came back honestly.
+// It is safe for concurrent use, and bounded: the least recently used go first.
+type Retries struct {
+	win  Windows
+	seed maphash.Seed
+
+	mu       sync.Mutex
+	deferred *simplelru.LRU[uint64, time.Time]       // when it was first deferred
+	passed   *simplelru.LRU[netip.Prefix, time.Time] // until when the network passes
+}
+
+// NewRetries returns an empty Retries.
+func NewRetries(w Windows) *Retries {
+	// The sizes are positive constants, the only thing NewLRU can refuse.
+	deferred, _ := simplelru.NewLRU[uint64, time.Time](maxDeferred, nil)
+	passed, _ := simplelru.NewLRU[netip.Prefix, time.Time](maxPassed, nil)
+	return &Retries{win: w, seed: maphash.MakeSeed(), deferred: deferred, passed: passed}
+}
+
+// Passes reports whether a visit that would be deferred for its score has come
+// back honestly: sender and recipient were deferred from the client's network
+// between After and Within ago, or the network has come back before and is
+// still remembered. The sender is taken without its per-message tags (see
+// SenderKey); both may be in any case. An honest retry is remembered for Keep.
+func (r *Retries) Passes(client netip.Addr, sender, rcpt string, now time.Time) bool {
+	network := Network(client)
+	key := r.key(network, sender, rcpt)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if until, ok := r.passed.Get(network); ok {
+		if now.Before(until) {
+			return true
+		}
+		r.passed.Remove(network)
+	}
+	first, ok := r.deferred.Get(key)
+	if !ok {
+		return false
+	}
+	if waited := now.Sub(first); waited < r.win.After || waited > r.win.Within {
+		return false
+	}
+	r.deferred.Remove(key)
+	r.passed.Add(network, now.Add(r.win.Keep))
+	return true
+}
+
+// Deferred notes that the visit was asked to come back. A deferral still open
+// is neither reset nor extended by it; one older than Within begins anew.
+func (r *Retries) Deferred(client netip.Addr, sender, rcpt string, now time.Time) {
+	key := r.key(Network(client), sender, rcpt)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if first, ok := r.deferred.Get(key); ok && now.Sub(first) <= r.win.Within {
+		return
+	}
+	r.deferred.Add(key, now)
+}
+
+func (r *Retries) key(network netip.Prefix, sender, rcpt string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(r.seed)
+	addr := network.Addr().As16()
+	h.Write(addr[:])
+	h.WriteString(SenderKey(sender))
+	h.WriteByte(0) // no address has a NUL: the two parts cannot run into each other
+	h.WriteString(foldAddress(rcpt))
+	return h.Sum64()
+}
+
+// Network returns the network one operator's sending machines share at the
+// least: the /24 of an IPv4 address, the /64 of an IPv6 one (RFC 6647 section 4.1).
+func Network(client netip.Addr) netip.Prefix {
+	client = client.Unmap().WithZone("")
+	bits := 64
+	if client.Is4() {
+		bits = 24
+	}
+	p, _ := client.Prefix(bits) // of the zero Addr: the zero Prefix, one network for all unknowns
+	return p
+}

@@ -1,0 +1,162 @@
+package memory
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+var (
+	windows = Windows{After: time.Minute, Within: 24 * time.Hour, Keep: 7 * 24 * time.Hour}
+	start   = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+)
+
+// A try is one visit that would be deferred for its score.
+type try struct {
+	at           time.Duration
+	client       string
+	sender, rcpt string
+	want         bool
+}
+
+func TestRetry(t *testing.T) {
+	const a, b = "<a@example.net>", "<b@example.org>"
+	tests := []struct {
+		name  string
+		tries []try
+	}{
+		{"a first visit waits", []try{{0, "192.0.2.7", a, b, false}}},
+		{"too early waits on, and does not reset", []try{
+			{0, "192.0.2.7", a, b, false},
+			{59 * time.Second, "192.0.2.7", a, b, false},
+			{60 * time.Second, "192.0.2.7", a, b, true},
+		}},
+		{"the last moment still passes", []try{
+			{0, "192.0.2.7", a, b, false},
+			{24 * time.Hour, "192.0.2.7", a, b, true},
+		}},
+		{"too late is a stranger again, whose clock starts then", []try{
+			{0, "192.0.2.7", a, b, false},
+			{24*time.Hour + time.Second, "192.0.2.7", a, b, false},
+			{24*time.Hour + 30*time.Second, "192.0.2.7", a, b, false},
+			{24*time.Hour + 61*time.Second, "192.0.2.7", a, b, true},
+		}},
+		{"early tries do not extend the end", []try{
+			{0, "192.0.2.7", a, b, false},
+			{30 * time.Second, "192.0.2.7", a, b, false},
+			{24*time.Hour + 10*time.Second, "192.0.2.7", a, b, false},
+		}},
+		{"a neighbour of the same /24 comes back", []try{
+			{0, "192.0.2.7", a, b, false},
+			{5 * time.Minute, "192.0.2.200", a, b, true},
+		}},
+		{"another /24 does not", []try{
+			{0, "192.0.2.7", a, b, false},
+			{5 * time.Minute, "192.0.3.7", a, b, false},
+		}},
+		{"a neighbour of the same /64 comes back", []try{
+			{0, "2001:db8::7", a, b, false},
+			{5 * time.Minute, "2001:db8::ffff:1", a, b, true},
+		}},
+		{"another /64 does not", []try{
+			{0, "2001:db8::7", a, b, false},
+			{5 * time.Minute, "2001:db8:0:1::7", a, b, false},
+		}},
+		{"another sender has not come back", []try{
+			{0, "192.0.2.7", a, b, false},
+			{5 * time.Minute, "192.0.2.7", "<other@example.net>", b, false},
+		}},
+		{"another recipient has not come back", []try{
+			{0, "192.0.2.7", a, b, false},
+			{5 * time.Minute, "192.0.2.7", a, "<other@example.org>", false},
+		}},
+		{"case and tags do not matter", []try{
+			{0, "192.0.2.7", "<prvs=0123456789=Joe@example.net>", "<B@Example.org>", false},
+			{5 * time.Minute, "192.0.2.7", "<prvs=9876543210=joe@Example.NET>", b, true},
+		}},
+		{"who came back passes with anything, for as long as is kept", []try{
+			{0, "192.0.2.7", a, b, false},
+			{5 * time.Minute, "192.0.2.7", a, b, true},
+			{6 * time.Minute, "192.0.2.8", "<new@example.com>", "<x@example.org>", true},
+			{5*time.Minute + 7*24*time.Hour, "192.0.2.7", a, b, false},
+		}},
+		{"a clock stepped back is not a retry", []try{
+			{0, "192.0.2.7", a, b, false},
+			{-time.Hour, "192.0.2.7", a, b, false},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := NewRetries(windows)
+			for i, v := range tt.tries {
+				client, now := netip.MustParseAddr(v.client), start.Add(v.at)
+				got := r.Passes(client, v.sender, v.rcpt, now)
+				if got != v.want {
+					t.Fatalf("try %d (%+v): passes = %v, want %v", i, v, got, v.want)
+				}
+				if !got {
+					r.Deferred(client, v.sender, v.rcpt, now)
+				}
+			}
+		})
+	}
+}
+
+func TestRetriesAreBounded(t *testing.T) {
+	r := NewRetries(windows)
+	client := netip.MustParseAddr("192.0.2.7")
+	for i := range maxDeferred + 1000 {
+		r.Deferred(client, "<a@example.net>", fmt.Sprintf("<%x@example.org>", rand.Uint64()^uint64(i)), start)
+	}
+	if n := r.deferred.Len(); n != maxDeferred {
+		t.Errorf("%d deferrals kept, want %d", n, maxDeferred)
+	}
+}
+
+func TestSenderKey(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"the null sender", "<>", ""},
+		{"plain, in any case", "<Joe@Example.NET>", "joe@example.net"},
+		{"BATV", "<prvs=4163ab7d58=joe@example.net>", "joe@example.net"},
+		{"BATV in its first form", "<prvs=joe/4163ab7d58@example.net>", "joe@example.net"},
+		{"BATV by Barracuda", "<btv1==416ab==joe@example.net>", "joe@example.net"},
+		{"SRS0 without hash and time", "<SRS0=Hx4s=BQ=example.net=joe@forwarder.example>", "srs:example.net:joe@forwarder.example"},
+		{"SRS0 on another day is the same", "<SRS0=abcd=ZZ=example.net=joe@forwarder.example>", "srs:example.net:joe@forwarder.example"},
+		{"SRS1", "<SRS1=Hx=first.example==Hx4s=BQ=example.net=joe@second.example>", "srs:example.net:joe@second.example"},
+		{"VERP by plus", "<list+joe=example.org@lists.example>", "list@lists.example"},
+		{"VERP by minus", "<list-return-joe=example.org@lists.example>", "list@lists.example"},
+		{"VERP by number", "<bounce-8123-77@lists.example>", "bounce-#-#@lists.example"},
+		{"a tag within a tag", "<prvs=4163ab7d58=list+joe=example.org@lists.example>", "list@lists.example"},
+		{"no domain", "<joe>", "joe"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := SenderKey(tt.in); got != tt.want {
+				t.Errorf("SenderKey(%q) = %q, want %q", tt.in, got, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzSenderKey(f *testing.F) {
+	for _, s := range []string{"<>", "<a@b>", "prvs=1=x@y", "SRS0=a=b=c=d@e", "<prvs==/@>", "btv1====", "a-b=c@d", "\x00\xff@"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		once := SenderKey(s)
+		if len(once) > 3*len(s)+8 {
+			t.Errorf("SenderKey(%q) grew to %q", s, once)
+		}
+	})
+}
+
+func BenchmarkPasses(b *testing.B) {
+	b.ReportAllocs()
+	r := NewRetries(windows)
+	client := netip.MustParseAddr("192.0.2.7")
+	for b.Loop() {
+		r.Passes(client, "<joe@example.net>", "<x@example.org>", start)
+	}
+}
