@@ -1,0 +1,370 @@
+package mtatest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// startWait bounds the start of a mail server, on a loaded machine too.
+const startWait = 30 * time.Second
+
+// PostfixOptions say what a private Postfix is like. The zero value is a Postfix
+// without a milter on a free port of 127.0.0.1.
+type PostfixOptions struct {
+	Dir         string   // for everything it keeps; "": a temporary one, removed by Stop
+	Hostname    string   // "": mx.test
+	ListenAddrs []string // "127.0.0.1:0", "[::1]:25"; port 0 is a free one; none: "127.0.0.1:0"
+	Domains     []string // final here; mail for them is taken and thrown away
+
+	// MilterAddr is "unix:/path/socket" or "inet:host:port"; "" is none. Postfix
+	// reaches the socket as user postfix: its folders must be open to others.
+	MilterAddr string
+	// MilterSettings are those of this filter alone: "default_action=accept",
+	// "command_timeout=5s". The action by default is tempfail.
+	MilterSettings []string
+
+	Users     []string          // full addresses that exist; none: every address does
+	XCLIENT   bool              // loopback clients may say who they are
+	TLS       bool              // offer STARTTLS, with a certificate made for it
+	ExtraMain map[string]string // main.cf lines, over those made here
+}
+
+// A Postfix is a running private instance.
+type Postfix struct {
+	log   *Log
+	addrs []string
+	dir   string // removed by Stop when temp
+	temp  bool
+	proc  *process
+}
+
+// postfixDaemons is where Debian keeps what master runs.
+const postfixDaemons = "/usr/lib/postfix/sbin"
+
+// StartPostfix starts a private Postfix and returns when it answers on each
+// address. The caller must Stop it. It needs root.
+func StartPostfix(opts PostfixOptions) (*Postfix, error) {
+	if _, err := os.Stat(postfixDaemons + "/master"); err != nil {
+		return nil, fmt.Errorf("no Postfix here (run .ci/deps): %w", err)
+	}
+	p := &Postfix{log: new(Log), dir: opts.Dir}
+	if err := p.start(opts); err != nil {
+		return nil, errors.Join(fmt.Errorf("start Postfix: %w; its log:\n%s", err, p.log.tail(20)), p.Stop())
+	}
+	return p, nil
+}
+
+func (p *Postfix) start(opts PostfixOptions) (err error) {
+	if p.dir == "" {
+		p.temp = true
+		if p.dir, err = os.MkdirTemp("", "mtatest-postfix-"); err != nil {
+			return err
+		}
+	}
+	if p.addrs, err = pickPorts(opts.ListenAddrs); err != nil {
+		return err
+	}
+	if err := p.configure(opts); err != nil {
+		return err
+	}
+	// start-fg keeps master in our process group, and its log on our pipe.
+	p.proc, err = startProcess(p.log, "", "postfix", "-c", filepath.Join(p.dir, "etc"), "start-fg")
+	if err != nil {
+		return err
+	}
+	return p.proc.waitForSMTP(p.addrs)
+}
+
+// Addr is the first address it listens on, "host:port".
+func (p *Postfix) Addr() string { return p.addrs[0] }
+
+// Addrs are all of them, in the order of ListenAddrs.
+func (p *Postfix) Addrs() []string { return p.addrs }
+
+// Log is the mail log.
+func (p *Postfix) Log() *Log { return p.log }
+
+// Stop ends it and waits for its processes. A second call does nothing.
+func (p *Postfix) Stop() error {
+	if p.proc != nil {
+		p.proc.stopGroup(p.masterPID())
+		p.proc = nil
+	}
+	if p.temp {
+		p.temp = false
+		return os.RemoveAll(p.dir)
+	}
+	return nil
+}
+
+// masterPID reads whom SIGTERM must reach: the script that start-fg leaves above
+// master does not pass it on.
+func (p *Postfix) masterPID() int {
+	var pid int
+	text, err := os.ReadFile(filepath.Join(p.dir, "spool", "pid", "master.pid"))
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &pid)
+	}
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// configure writes main.cf and master.cf and lays the folders with the owners
+// that Postfix checks for.
+func (p *Postfix) configure(opts PostfixOptions) error {
+	owner, err := userID("postfix")
+	if err != nil {
+		return err
+	}
+	// Temporary folders are made 0700, and Postfix's children are not root.
+	if err := os.Chmod(p.dir, 0o755); err != nil {
+		return err
+	}
+	for _, sub := range []string{"etc", "spool", "data"} {
+		if err := os.MkdirAll(filepath.Join(p.dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := os.Chown(filepath.Join(p.dir, "data"), owner, -1); err != nil {
+		return err
+	}
+	main := p.mainCF(opts)
+	if opts.TLS {
+		if err := writeCertificate(filepath.Join(p.dir, "etc"), p.hostname(opts)); err != nil {
+			return err
+		}
+	}
+	if len(opts.Users) > 0 {
+		if err := p.write("etc/users", strings.Join(opts.Users, " ok\n")+" ok\n"); err != nil {
+			return err
+		}
+	}
+	maps.Copy(main, opts.ExtraMain)
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(main)) {
+		fmt.Fprintf(&text, "%s = %s\n", key, main[key])
+	}
+	if err := p.write("etc/main.cf", text.String()); err != nil {
+		return err
+	}
+	return p.write("etc/master.cf", p.masterCF())
+}
+
+func (p *Postfix) hostname(opts PostfixOptions) string {
+	if opts.Hostname == "" {
+		return "mx.test"
+	}
+	return opts.Hostname
+}
+
+// mainCF gives the settings: nothing of the machine's own, no look-up outside,
+// no waiting, every mail for our domains thrown away.
+func (p *Postfix) mainCF(opts PostfixOptions) map[string]string {
+	main := map[string]string{
+		"compatibility_level":  "3.6",
+		"queue_directory":      filepath.Join(p.dir, "spool"),
+		"data_directory":       filepath.Join(p.dir, "data"),
+		"command_directory":    "/usr/sbin",
+		"daemon_directory":     postfixDaemons,
+		"mail_owner":           "postfix",
+		"setgid_group":         "postdrop",
+		"maillog_file":         "/dev/stdout",
+		"myhostname":           p.hostname(opts),
+		"mydestination":        strings.Join(append([]string{"$myhostname", "localhost"}, opts.Domains...), ", "),
+		"inet_interfaces":      "all",
+		"inet_protocols":       "all",
+		"mynetworks":           "127.255.255.255/32",
+		"alias_maps":           "",
+		"alias_database":       "",
+		"local_transport":      "discard:",
+		"default_transport":    "discard:",
+		"relay_transport":      "discard:",
+		"local_recipient_maps": "",
+		"notify_classes":       "",
+		// The daemon under test asks DNS itself; the machine's resolver stays out of it.
+		"smtpd_peername_lookup":               "no",
+		"smtp_dns_support_level":              "disabled",
+		"smtpd_client_connection_count_limit": "0",
+		"smtpd_client_connection_rate_limit":  "0",
+		"default_process_limit":               "200",
+		// Postfix slows down a client that makes mistakes, and ours make many.
+		"smtpd_error_sleep_time":              "0",
+		"smtpd_soft_error_limit":              "10001",
+		"smtpd_hard_error_limit":              "10000",
+		"smtpd_junk_command_limit":            "10000",
+		"smtpd_relay_restrictions":            "reject_unauth_destination",
+		"smtpd_recipient_restrictions":        "",
+		"smtpd_reject_unlisted_recipient":     "yes",
+		"unknown_local_recipient_reject_code": "550",
+		"smtpd_tls_security_level":            "none",
+	}
+	if opts.MilterAddr != "" {
+		settings := append([]string{opts.MilterAddr, "default_action=tempfail"}, opts.MilterSettings...)
+		main["smtpd_milters"] = "{ " + strings.Join(settings, ", ") + " }"
+	}
+	if opts.XCLIENT {
+		main["smtpd_authorized_xclient_hosts"] = "127.0.0.0/8, [::1]/128"
+	}
+	if len(opts.Users) > 0 {
+		main["local_recipient_maps"] = "texthash:" + filepath.Join(p.dir, "etc", "users")
+	}
+	if opts.TLS {
+		main["smtpd_tls_security_level"] = "may"
+		main["smtpd_tls_cert_file"] = filepath.Join(p.dir, "etc", "cert.pem")
+		main["smtpd_tls_key_file"] = filepath.Join(p.dir, "etc", "key.pem")
+	}
+	return main
+}
+
+// masterCF lists the services that taking a mail and throwing it away needs, none in a chroot.
+func (p *Postfix) masterCF() string {
+	var b strings.Builder
+	for _, addr := range p.addrs {
+		fmt.Fprintf(&b, "%s inet n - n - - smtpd\n", addr)
+	}
+	b.WriteString(`pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+`)
+	return b.String()
+}
+
+func (p *Postfix) write(name, text string) error {
+	return os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644)
+}
+
+// pickPorts gives each address with port 0 a port that is free now.
+func pickPorts(addrs []string) ([]string, error) {
+	if len(addrs) == 0 {
+		addrs = []string{"127.0.0.1:0"}
+	}
+	var picked []string
+	for _, addr := range addrs {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		picked = append(picked, l.Addr().String())
+	}
+	return picked, nil
+}
+
+// A process is one child with its own process group.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the child has been waited for
+}
+
+// startProcess runs a command in a process group of its own; what it and its
+// children print goes to log.
+func startProcess(log *Log, dir, name string, args ...string) (*process, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A grandchild that outlives the child would hold the pipe.
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		_ = cmd.Wait() // how it ended is in its log
+	}()
+	return p, nil
+}
+
+// stopGroup asks the leader to end, and kills what of the group is left.
+func (p *process) stopGroup(leader int) {
+	group := p.cmd.Process.Pid
+	if leader <= 0 {
+		leader = group
+	}
+	_ = syscall.Kill(leader, syscall.SIGTERM)
+	timer := time.NewTimer(5 * time.Second)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+	case <-timer.C:
+	}
+	_ = syscall.Kill(-group, syscall.SIGKILL)
+	<-p.done
+}
+
+// waitForSMTP returns when every address greets, or the process has ended.
+func (p *process) waitForSMTP(addrs []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startWait)
+	defer cancel()
+	for _, addr := range addrs {
+		if err := p.waitForOne(ctx, addr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *process) waitForOne(ctx context.Context, addr string) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if err := greets(addr); err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("it ended: %v", p.cmd.ProcessState)
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not answer: %w", addr, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// greets reports whether a server takes a connection and says any SMTP greeting.
+func greets(addr string) error {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		return err
+	}
+	var first [4]byte
+	if _, err := conn.Read(first[:]); err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(first[:], []byte("2")) && !bytes.HasPrefix(first[:], []byte("5")) && !bytes.HasPrefix(first[:], []byte("4")) {
+		return fmt.Errorf("not a greeting: %q", first)
+	}
+	_, err = conn.Write([]byte("QUIT\r\n"))
+	return err
+}
