@@ -55,3 +55,12 @@ func userID(name string) (int, error) {
 	}
 	return strconv.Atoi(u.Uid)
 }
+
+// groupID gives the number of a group of this machine.
+func groupID(name string) (int, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(g.Gid)
+}

@@ -78,8 +78,9 @@ func (p *Postfix) start(opts PostfixOptions) (err error) {
 	if err := p.configure(opts); err != nil {
 		return err
 	}
-	// start-fg keeps master in our process group, and its log on our pipe.
-	p.proc, err = startProcess(p.log, "", "postfix", "-c", filepath.Join(p.dir, "etc"), "start-fg")
+	// Not "postfix start-fg": its script checks a whole installation, which takes
+	// seconds. With -s master keeps its log on our pipe.
+	p.proc, err = startProcess(p.log, "", postfixDaemons+"/master", "-s", "-c", filepath.Join(p.dir, "etc"))
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (p *Postfix) Log() *Log { return p.log }
 // Stop ends it and waits for its processes. A second call does nothing.
 func (p *Postfix) Stop() error {
 	if p.proc != nil {
-		p.proc.stopGroup(p.masterPID())
+		p.proc.stopGroup()
 		p.proc = nil
 	}
 	if p.temp {
@@ -108,20 +109,6 @@ func (p *Postfix) Stop() error {
 	return nil
 }
 
-// masterPID reads whom SIGTERM must reach: the script that start-fg leaves above
-// master does not pass it on.
-func (p *Postfix) masterPID() int {
-	var pid int
-	text, err := os.ReadFile(filepath.Join(p.dir, "spool", "pid", "master.pid"))
-	if err == nil {
-		_, err = fmt.Sscan(string(text), &pid)
-	}
-	if err != nil {
-		return 0
-	}
-	return pid
-}
-
 // configure writes main.cf and master.cf and lays the folders with the owners
 // that Postfix checks for.
 func (p *Postfix) configure(opts PostfixOptions) error {
@@ -129,16 +116,15 @@ func (p *Postfix) configure(opts PostfixOptions) error {
 	if err != nil {
 		return err
 	}
+	group, err := groupID("postdrop")
+	if err != nil {
+		return err
+	}
 	// Temporary folders are made 0700, and Postfix's children are not root.
 	if err := os.Chmod(p.dir, 0o755); err != nil {
 		return err
 	}
-	for _, sub := range []string{"etc", "spool", "data"} {
-		if err := os.MkdirAll(filepath.Join(p.dir, sub), 0o755); err != nil {
-			return err
-		}
-	}
-	if err := os.Chown(filepath.Join(p.dir, "data"), owner, -1); err != nil {
+	if err := p.layFolders(owner, group); err != nil {
 		return err
 	}
 	main := p.mainCF(opts)
@@ -161,6 +147,31 @@ func (p *Postfix) configure(opts PostfixOptions) error {
 		return err
 	}
 	return p.write("etc/master.cf", p.masterCF())
+}
+
+// layFolders makes what Postfix would make when it is installed.
+func (p *Postfix) layFolders(owner, dropGroup int) error {
+	for _, sub := range []string{"etc", "spool", "spool/pid", "data"} {
+		if err := os.MkdirAll(filepath.Join(p.dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	for _, sub := range strings.Fields("active bounce corrupt defer deferred flush hold incoming private saved trace") {
+		if err := os.MkdirAll(filepath.Join(p.dir, "spool", sub), 0o700); err != nil {
+			return err
+		}
+		if err := os.Chown(filepath.Join(p.dir, "spool", sub), owner, -1); err != nil {
+			return err
+		}
+	}
+	for sub, mode := range map[string]os.FileMode{"maildrop": 0o730, "public": 0o710} {
+		path := filepath.Join(p.dir, "spool", sub)
+		err := errors.Join(os.MkdirAll(path, 0o700), os.Chown(path, owner, dropGroup), os.Chmod(path, mode))
+		if err != nil {
+			return err
+		}
+	}
+	return os.Chown(filepath.Join(p.dir, "data"), owner, -1)
 }
 
 func (p *Postfix) hostname(opts PostfixOptions) string {
@@ -288,7 +299,7 @@ func startProcess(log *Log, dir, name string, args ...string) (*process, error) 
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a group of its own; master insists on a session
 	// A grandchild that outlives the child would hold the pipe.
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
@@ -302,13 +313,10 @@ func startProcess(log *Log, dir, name string, args ...string) (*process, error) 
 	return p, nil
 }
 
-// stopGroup asks the leader to end, and kills what of the group is left.
-func (p *process) stopGroup(leader int) {
+// stopGroup asks the child to end, and kills what of its group is left.
+func (p *process) stopGroup() {
 	group := p.cmd.Process.Pid
-	if leader <= 0 {
-		leader = group
-	}
-	_ = syscall.Kill(leader, syscall.SIGTERM)
+	_ = syscall.Kill(group, syscall.SIGTERM)
 	timer := time.NewTimer(5 * time.Second)
 	defer timer.Stop()
 	select {
