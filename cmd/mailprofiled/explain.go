@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"mailprofiled/internal/engine"
+	"mailprofiled/internal/logging"
+)
+
+const explainHelp = `
+Judges one visit now, through the engine of the daemon, and prints the look-ups,
+the findings with their points, and the reply. It counts nothing. What no flag
+tells is taken as not known, and not held against the client.
+
+The state of a running daemon is not asked in this version: nobody has been
+deferred yet, and nobody has come back.`
+
+func runExplain(args []string, stdout, stderr io.Writer) int {
+	fs := newFlags("explain", explainHelp)
+	path := fs.String("config", defaultConfig, "the `FILE` of the configuration")
+	client := fs.String("client", "", "the `IP` address of the client; needed")
+	asJSON := fs.Bool("json", false, "print one JSON object")
+	account := fs.String("account", "", "the `NAME` the client has logged in with")
+	var q engine.Query
+	optional := func(name, does string, to **string) {
+		fs.Func(name, does, func(s string) error { *to = &s; return nil })
+	}
+	optional("helo", "the `NAME` given at HELO; '' for MAIL without HELO", &q.Helo)
+	optional("from", "the envelope sender `ADDRESS`; '' or '<>' for the null sender", &q.From)
+	optional("ptr", "the `NAME` of the client, taken as given and confirmed; '' for none; without this flag DNS is asked", &q.PTR)
+	fs.Func("rcpt", "a recipient `ADDRESS`; may come again; without it some valid user", func(s string) error {
+		q.Rcpts = append(q.Rcpts, s)
+		return nil
+	})
+	if code, ok := parse(fs, args, stdout, stderr); !ok {
+		return code
+	}
+	if *client == "" {
+		fmt.Fprintln(stderr, "mailprofiled explain: --client is needed: the IP address to judge")
+		return exitMisuse
+	}
+	var err error
+	if q.Client, err = parseAddr(*client); err != nil {
+		fmt.Fprintf(stderr, "mailprofiled explain: --client: %v\n", err)
+		return exitMisuse
+	}
+	q.Account = *account
+	cfg := load(*path, stderr)
+	if cfg == nil {
+		return exitFailed
+	}
+	r, err := newResolver(cfg, logging.Discard())
+	if err != nil {
+		fmt.Fprintf(stderr, "mailprofiled explain: %v\n", err)
+		return exitFailed
+	}
+	defer r.Close()
+	rec := newEngine(cfg, r, logging.Discard()).Explain(q)
+	if *asJSON {
+		return printJSON(rec, stdout, stderr)
+	}
+	fmt.Fprintln(stderr, "note: judged with empty state, no running daemon was asked")
+	printRecord(rec, stdout)
+	return exitFine
+}
+
+func printJSON(v any, stdout, stderr io.Writer) int {
+	enc := json.NewEncoder(stdout)
+	enc.SetEscapeHTML(false) // "<>" is a sender
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		fmt.Fprintf(stderr, "mailprofiled: %v\n", err)
+		return exitFailed
+	}
+	return exitFine
+}
+
+// trimAddr takes off what surrounds an address in mail logs and HELO literals.
+func trimAddr(s string) string {
+	s = strings.TrimSpace(s)
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	if len(s) > 5 && strings.EqualFold(s[:5], "ipv6:") {
+		s = s[5:]
+	}
+	return s
+}
+
+// printRecord prints a record for people. Text of strangers is quoted where it
+// is not plain.
+func printRecord(rec *engine.Record, w io.Writer) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	defer tw.Flush()
+	row := func(label string, cells ...string) { fmt.Fprintf(tw, "%s\t%s\n", label, strings.Join(cells, "\t")) }
+	row("client:", rec.Client)
+	row("ptr:", orDash(rec.PTR))
+	row("helo:", orDash(rec.Helo))
+	row("from:", orDash(rec.From))
+	if rec.Account != "" {
+		row("account:", plain(rec.Account))
+	}
+	identity := rec.Identity.Answer
+	if rec.Identity.By != "" {
+		identity += ", by " + rec.Identity.By
+	}
+	row("identity:", identity)
+	row("policy:", rec.Policy+" ("+rec.Mode+")")
+	tw.Flush()
+
+	fmt.Fprintln(w, "\nlook-ups:")
+	for _, l := range rec.Lookups {
+		stale := ""
+		if l.Stale {
+			stale = " (stale)"
+		}
+		row("  "+plain(l.Question), l.Type, plain(strings.Join(l.Answer, " "))+stale, l.Source, fmt.Sprintf("%.1f ms", l.MS))
+	}
+	noneIf(len(rec.Lookups) == 0, w)
+	tw.Flush()
+
+	fmt.Fprintln(w, "\nfindings:")
+	for _, f := range rec.Findings {
+		row("  "+f.ID, f.PointsText(), plain(f.Detail))
+	}
+	noneIf(len(rec.Findings) == 0, w)
+	tw.Flush()
+	fmt.Fprintf(w, "\nscore: %g\n", rec.Score)
+	for _, rcpt := range rec.Recipients {
+		printRecipient(rcpt, rec.ID, w)
+	}
+}
+
+func printRecipient(rcpt engine.RecordRecipient, id string, w io.Writer) {
+	name := "some valid user"
+	if rcpt.Rcpt != "" {
+		name = plain(rcpt.Rcpt)
+	}
+	fmt.Fprintf(w, "\nrecipient %s: %s (score %g)\n", name, rcpt.Action, rcpt.Score)
+	for _, f := range rcpt.Findings {
+		fmt.Fprintf(w, "  %s  %s  %s\n", f.ID, f.PointsText(), plain(f.Detail))
+	}
+	if rcpt.Code != 0 {
+		fmt.Fprintf(w, "  %d %s %s [%s]\n", rcpt.Code, rcpt.Status, rcpt.Text, id)
+	}
+}
+
+func noneIf(empty bool, w io.Writer) {
+	if empty {
+		fmt.Fprintln(w, "  none")
+	}
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return plain(s)
+}
+
+// plain quotes text that would not show as it is on a terminal.
+func plain(s string) string {
+	s = logging.Clip(s)
+	for _, r := range s {
+		if r < ' ' || r > '~' {
+			return fmt.Sprintf("%+q", s)
+		}
+	}
+	return s
+}

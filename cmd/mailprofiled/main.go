@@ -1,0 +1,103 @@
+// Command mailprofiled judges sending mail servers for Postfix and Sendmail.
+// See README.md, and "mailprofiled help".
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Exit codes of every command.
+const (
+	exitFine   = 0
+	exitFailed = 1
+	exitMisuse = 2
+)
+
+// defaultConfig is where the packages put the configuration.
+const defaultConfig = "/etc/mailprofiled/mailprofiled.toml"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// A command is one word after "mailprofiled".
+type command struct {
+	name, does string
+	run        func(args []string, stdout, stderr io.Writer) int
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "run the daemon in the foreground", runServe},
+		{"check", "read the whole configuration and print every mistake", runCheck},
+		{"explain", "judge one visit now, and say why", runExplain},
+		{"version", "print version, commit and Go version", runVersion},
+	}
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		usage(stderr)
+		return exitMisuse
+	}
+	switch args[0] {
+	case "help", "--help", "-h":
+		usage(stdout)
+		return exitFine
+	case "--version":
+		args[0] = "version"
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(args[1:], stdout, stderr)
+		}
+	}
+	fmt.Fprintf(stderr, "mailprofiled: there is no command %q; try \"mailprofiled help\"\n", args[0])
+	return exitMisuse
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "usage: mailprofiled COMMAND [flags]\n\n"+
+		"Judges sending mail servers for Postfix and Sendmail, as a milter.\n\ncommands:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-10s%s\n", c.name, c.does)
+	}
+	fmt.Fprint(w, "\n\"mailprofiled COMMAND --help\" tells the flags of one.\n")
+}
+
+// newFlags returns the flag set of a command; help is what follows its usage line.
+func newFlags(name, help string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // parse prints, once and where it belongs
+	fs.Usage = func() {
+		w := fs.Output()
+		fmt.Fprintf(w, "usage: mailprofiled %s [flags]\n\n%s\n\nflags:\n", name, strings.TrimSpace(help))
+		fs.VisitAll(func(f *flag.Flag) {
+			value, does := flag.UnquoteUsage(f)
+			fmt.Fprintf(w, "  --%s\n        %s\n", strings.TrimSpace(f.Name+" "+value), does)
+		})
+	}
+	return fs
+}
+
+// parse reads the flags of a command that takes no other arguments. When ok is
+// false the command is over, with the given exit code.
+func parse(fs *flag.FlagSet, args []string, stdout, stderr io.Writer) (code int, ok bool) {
+	err := fs.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fs.SetOutput(stdout)
+		fs.Usage()
+		return exitFine, false
+	case err == nil && fs.NArg() > 0:
+		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "mailprofiled %s: %v; try \"mailprofiled %s --help\"\n", fs.Name(), err, fs.Name())
+		return exitMisuse, false
+	}
+	return exitFine, true
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+
+	"mailprofiled/internal/config"
+	"mailprofiled/internal/engine"
+	"mailprofiled/internal/memory"
+	"mailprofiled/internal/resolver"
+	"mailprofiled/profile"
+)
+
+// load reads the configuration for a command that needs all of it, and tells
+// what is wrong with it on stderr. It returns nil when the command cannot go on.
+func load(path string, stderr io.Writer) *config.Config {
+	cfg, report := config.Load(path)
+	if text := report.String(); text != "" {
+		fmt.Fprintln(stderr, text)
+	}
+	if cfg == nil {
+		fmt.Fprintln(stderr, "mailprofiled: the configuration has mistakes, nothing was started")
+	}
+	return cfg
+}
+
+// newResolver returns a resolver for the configured servers.
+func newResolver(cfg *config.Config, logger *slog.Logger) (*resolver.Resolver, error) {
+	servers := cfg.DNS.Servers
+	if len(servers) == 0 {
+		var err error
+		if servers, err = resolver.SystemServers("/etc/resolv.conf"); err != nil {
+			return nil, fmt.Errorf("%w; name the servers in dns.servers", err)
+		}
+	}
+	return resolver.New(resolver.Config{Servers: servers, CacheBytes: cfg.DNS.CacheBytes, Logger: logger}), nil
+}
+
+// newEngine returns an engine that works by the configuration.
+func newEngine(cfg *config.Config, r *resolver.Resolver, logger *slog.Logger) *engine.Engine {
+	return engine.New(engine.Options{
+		Policy:       cfg.Policy,
+		PolicyID:     cfg.PolicyID(),
+		Monitor:      cfg.Monitor,
+		AnswerAtMail: cfg.Milter.AnswerAtMail,
+		HelpURL:      cfg.HelpURL,
+		Us:           profile.Us{Names: cfg.Us.Names, Domains: cfg.Us.Domains, Addrs: cfg.Us.Addresses},
+		Exempt: engine.Exempt{
+			Networks:      cfg.Exempt.Networks,
+			Authenticated: cfg.Exempt.Authenticated,
+			Recipients:    cfg.Exempt.Recipients,
+		},
+		Budget:   cfg.DNS.Budget,
+		Resolver: r,
+		Retries: memory.NewRetries(memory.Windows{
+			After: cfg.Retry.After, Within: cfg.Retry.Within, Keep: cfg.Retry.Keep,
+		}),
+		Logger: logger,
+	})
+}
+
+// parseAddr reads an address typed by an operator: with or without brackets or
+// the IPv6: tag of a mail log.
+func parseAddr(s string) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(trimAddr(s))
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("%q is no IP address", s)
+	}
+	return addr.Unmap().WithZone(""), nil
+}

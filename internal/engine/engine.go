@@ -1,0 +1,140 @@
+// Package engine walks one visit from connect to end: it starts the look-ups at
+// the stage that knows their subject, waits for them at the first recipient
+// within one budget, asks profile for the judgement, and remembers who was
+// asked to come back. The live daemon, explain, replay and the benchmarks all
+// come to a verdict through it.
+//
+// What a finding means is profile's; how a question is asked is resolver's; how
+// the MTA speaks is milter's.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mailprofiled/internal/memory"
+	"mailprofiled/internal/resolver"
+	"mailprofiled/profile"
+)
+
+// A Resolver answers DNS questions. It is called from many goroutines. Its
+// methods return when ctx ends, with a failed answer.
+type Resolver interface {
+	// Cached answers without I/O, if it can.
+	Cached(name string, qtype uint16) (resolver.Answer, bool)
+	Lookup(ctx context.Context, name string, qtype uint16) resolver.Answer
+	CachedReverse(client netip.Addr) (resolver.Reverse, bool)
+	// Reverse tells partial, when not nil, what is known before the forward
+	// look-ups are back; it calls it from its own call only.
+	Reverse(ctx context.Context, client netip.Addr, partial func(resolver.Reverse)) resolver.Reverse
+}
+
+// Options are what an Engine works by. All but Resolver, Policy and Logger may be zero.
+type Options struct {
+	Policy       *profile.Policy
+	PolicyID     string // stands in the log
+	Monitor      bool   // judge, log, and let everything through
+	AnswerAtMail bool   // answer at MAIL instead of at RCPT
+	HelpURL      string // goes into replies; {id} is replaced
+	Us           profile.Us
+	Exempt       Exempt
+	Budget       time.Duration // the longest wait for outside answers before one reply
+	Resolver     Resolver
+	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
+	Logger       *slog.Logger
+	Now          func() time.Time // nil: time.Now
+}
+
+// Exempt is who skips the server checks, besides loopback.
+type Exempt struct {
+	Networks      []netip.Prefix
+	Authenticated bool
+	Recipients    []string // addresses, in any case
+}
+
+// An Engine judges visits. It is safe for concurrent use.
+type Engine struct {
+	o      Options
+	exempt map[string]bool // recipients, folded
+
+	mu sync.Mutex
+	us map[MTA]*profile.Us // by what the MTA said of itself: a handful of values
+}
+
+// maxMTAs bounds the map of MTAs; past it their words are put together anew
+// for each session.
+const maxMTAs = 256
+
+// New returns an Engine.
+func New(o Options) *Engine {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	e := &Engine{o: o, exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
+	for _, rcpt := range o.Exempt.Recipients {
+		e.exempt[foldRcpt(rcpt)] = true
+	}
+	return e
+}
+
+// Connect opens a visit and starts what can be asked about the address alone.
+// It does not block. The caller closes the visit.
+func (e *Engine) Connect(c Client) *Visit {
+	c.Addr = c.Addr.Unmap().WithZone("")
+	v := newVisit(e, c)
+	if v.trust == profile.Stranger {
+		v.askReverse()
+	}
+	return v
+}
+
+// trustOf says how a client stands to us before it has authenticated.
+func (e *Engine) trustOf(c Client) profile.Trust {
+	if c.Local || !c.Addr.IsValid() || c.Addr.IsLoopback() {
+		return profile.Exempt
+	}
+	for _, network := range e.o.Exempt.Networks {
+		if network.Contains(c.Addr) {
+			return profile.Exempt
+		}
+	}
+	return profile.Stranger
+}
+
+// usOf puts together what the configuration and the MTA say of who we are.
+func (e *Engine) usOf(m MTA) *profile.Us {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if us, ok := e.us[m]; ok {
+		return us
+	}
+	us := &profile.Us{
+		Names:   slices.Clone(e.o.Us.Names),
+		Domains: e.o.Us.Domains,
+		Addrs:   slices.Clone(e.o.Us.Addrs),
+	}
+	// A name without a dot ("localhost", "mx") names no one in particular.
+	if name := strings.ToLower(strings.TrimSuffix(m.Name, ".")); strings.Contains(name, ".") {
+		us.Names = append(us.Names, name)
+	}
+	for _, addr := range []netip.Addr{m.IfAddr, m.DaemonAddr} {
+		// An MTA that listens on every address, or on loopback, has told nothing.
+		if addr = addr.Unmap().WithZone(""); addr.IsValid() && !addr.IsUnspecified() && !addr.IsLoopback() {
+			us.Addrs = append(us.Addrs, addr)
+		}
+	}
+	if len(e.us) < maxMTAs {
+		e.us[m] = us
+	}
+	return us
+}
+
+// foldRcpt is the form in which recipients are compared.
+func foldRcpt(raw string) string {
+	return strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(raw, "<"), ">"))
+}

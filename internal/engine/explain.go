@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"net/netip"
+	"strings"
+
+	"mailprofiled/profile"
+)
+
+// A Query is a visit to be explained. What is nil is not known.
+type Query struct {
+	Client  netip.Addr
+	PTR     *string // taken as given and confirmed; "" for no PTR; nil: DNS is asked
+	Helo    *string // "" for MAIL without HELO
+	From    *string // "" or "<>" for the null sender
+	Rcpts   []string
+	Account string
+}
+
+// Explain judges one visit now and returns all that was asked and found. It
+// counts nothing and logs nothing.
+func (e *Engine) Explain(q Query) *Record {
+	began := e.o.Now()
+	v := newVisit(e, Client{Addr: q.Client.Unmap().WithZone("")})
+	v.trace = new(trace)
+	defer v.Close()
+	v.explainConnect(q.PTR)
+	if q.Helo != nil {
+		v.explainHelo(*q.Helo)
+	}
+	v.explainMail(q)
+	v.judge()
+	rec := &Record{
+		ID: v.tx.id, Client: v.client.Addr.String(), Account: q.Account,
+		Stage: stageRcpt, Mode: e.mode(), Policy: e.o.PolicyID,
+	}
+	rcpts := q.Rcpts
+	if len(rcpts) == 0 {
+		rcpts = []string{""}
+	}
+	for i, rcpt := range rcpts {
+		rec.Recipients = append(rec.Recipients, v.explainRcpt(rcpt, i+1))
+	}
+	v.fill(rec)
+	rec.TookMS = inMS(e.o.Now().Sub(began))
+	return rec
+}
+
+func (v *Visit) explainConnect(ptr *string) {
+	switch {
+	case v.trust != profile.Stranger:
+	case ptr == nil:
+		v.askReverse()
+	case *ptr == "":
+		v.rdns = known(profile.RDNS{Outcome: profile.NoName})
+		v.trace.given(v.client.Addr, "none")
+	default:
+		name := strings.ToLower(strings.TrimSuffix(*ptr, "."))
+		v.rdns = known(profile.RDNS{Outcome: profile.Found, Names: []profile.PTR{{Name: name, Forward: profile.Confirmed}}})
+		v.trace.given(v.client.Addr, name)
+	}
+}
+
+func (v *Visit) explainHelo(name string) {
+	if name == "" {
+		v.helo = known(profile.Helo{Given: profile.Withheld})
+		return
+	}
+	v.Helo(name)
+}
+
+func (v *Visit) explainMail(q Query) {
+	mail := Mail{Account: q.Account}
+	if q.From != nil {
+		mail.From = bracketed(*q.From)
+	}
+	v.tx = v.newTransaction(mail)
+	if q.From != nil && v.tx.trust == profile.Stranger {
+		v.askSender()
+	}
+}
+
+func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {
+	raw := rcpt
+	if raw != "" {
+		raw = bracketed(raw)
+	}
+	r := profile.Recipient{Raw: raw, Number: number, Exempt: v.e.exempt[foldRcpt(raw)]}
+	verdict := v.tx.judgement.Decide(&r, false)
+	return RecordRecipient{
+		Rcpt: rcpt, Action: verdict.Action.String(), Code: verdict.Code, Status: verdict.Status,
+		Text: verdict.Text, Score: verdict.Score, Findings: recordFindings(verdict.Findings),
+	}
+}
+
+// bracketed gives an address typed by an operator the form in which an MTA sends it.
+func bracketed(addr string) string {
+	if strings.HasPrefix(addr, "<") {
+		return addr
+	}
+	return "<" + addr + ">"
+}
+
+func (v *Visit) fill(rec *Record) {
+	s := v.tx.session
+	rec.PTR, rec.Helo, rec.From = s.RDNS.Shown(), s.Helo.Name, v.tx.mail.From
+	rec.Score = v.tx.judgement.Score
+	rec.Findings = recordFindings(v.tx.judgement.Findings)
+	rec.Identity = RecordIdentity(v.tx.judgement.Identity)
+	rec.Lookups = v.trace.all()
+}

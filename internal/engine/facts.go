@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"net/netip"
+
+	"github.com/miekg/dns"
+
+	"mailprofiled/internal/resolver"
+	"mailprofiled/profile"
+)
+
+// This file turns the resolver's answers into profile's facts, the two rooms
+// not knowing each other, and reads them from the cache alone where it can.
+
+// maxExchanges is how many MX targets are looked at: more would only help a
+// hostile zone to make us ask.
+const maxExchanges = 10
+
+func outcomeOf(a resolver.Answer) profile.Outcome {
+	switch a.Outcome {
+	case resolver.Found:
+		return profile.Found
+	case resolver.NoData:
+		return profile.NoData
+	case resolver.NoName:
+		return profile.NoName
+	}
+	return profile.Failed
+}
+
+func hostOf(a, aaaa resolver.Answer) profile.Host {
+	h := profile.Host{A: outcomeOf(a), AAAA: outcomeOf(aaaa), Stale: a.Stale || aaaa.Stale}
+	switch {
+	case len(aaaa.Addrs) == 0:
+		h.Addrs = a.Addrs
+	case len(a.Addrs) == 0:
+		h.Addrs = aaaa.Addrs
+	default:
+		h.Addrs = make([]netip.Addr, 0, len(a.Addrs)+len(aaaa.Addrs))
+		h.Addrs = append(append(h.Addrs, a.Addrs...), aaaa.Addrs...)
+	}
+	return h
+}
+
+// noAddress reports that both questions were answered, and there is none.
+func noAddress(h profile.Host) bool { return h.A.Missing() && h.AAAA.Missing() }
+
+func rdnsOf(r resolver.Reverse) profile.RDNS {
+	rdns := profile.RDNS{Outcome: outcomeOf(resolver.Answer{Outcome: r.Outcome}), Stale: r.Stale}
+	if len(r.Names) > 0 {
+		rdns.Names = make([]profile.PTR, len(r.Names))
+	}
+	for i, name := range r.Names {
+		rdns.Names[i] = profile.PTR{Name: name.Name, Forward: forwardOf(name.Forward)}
+	}
+	return rdns
+}
+
+func forwardOf(f resolver.Forward) profile.Forward {
+	switch f {
+	case resolver.Confirmed:
+		return profile.Confirmed
+	case resolver.Mismatch:
+		return profile.Mismatch
+	}
+	return profile.ForwardFailed
+}
+
+// setMX puts the answer to the MX question into s. A null MX is "0 ." alone
+// (RFC 7505 section 3); among other targets the root is no target.
+func setMX(s *profile.Sender, mx resolver.Answer) {
+	s.MX, s.Stale = outcomeOf(mx), mx.Stale
+	for _, target := range mx.MX {
+		switch {
+		case target.Host == "" || target.Host == ".":
+			s.NullMX = len(mx.MX) == 1
+		case len(s.Exchanges) < maxExchanges:
+			s.Exchanges = append(s.Exchanges, profile.Exchange{Name: target.Host})
+		}
+	}
+}
+
+// cachedHost answers from the cache if it knows both kinds of addresses.
+func (v *Visit) cachedHost(name string) (profile.Host, bool) {
+	a, ok := v.e.o.Resolver.Cached(name, dns.TypeA)
+	if !ok {
+		return profile.Host{}, false
+	}
+	aaaa, ok := v.e.o.Resolver.Cached(name, dns.TypeAAAA)
+	if !ok {
+		return profile.Host{}, false
+	}
+	return hostOf(a, aaaa), true
+}
+
+// cachedSender fills s from the cache, and reports whether all was there. If
+// not, s is as it was.
+func (v *Visit) cachedSender(s *profile.Sender) bool {
+	mx, ok := v.e.o.Resolver.Cached(s.Domain, dns.TypeMX)
+	if !ok {
+		return false
+	}
+	filled := *s
+	if filled.Host, ok = v.cachedHost(s.Domain); !ok {
+		return false
+	}
+	setMX(&filled, mx)
+	for i := range filled.Exchanges {
+		x := &filled.Exchanges[i]
+		if _, err := netip.ParseAddr(x.Name); err == nil {
+			continue
+		}
+		if x.Host, ok = v.cachedHost(x.Name); !ok {
+			return false
+		}
+	}
+	*s = filled
+	return true
+}

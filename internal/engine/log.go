@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"mailprofiled/internal/logging"
+	"mailprofiled/profile"
+)
+
+// The keys of the log, in the order in which they stand in a line. They are a
+// promise to operators; absent ones are left out.
+const (
+	keyID       = "id"
+	keyClient   = "client"
+	keyPTR      = "ptr"
+	keyHelo     = "helo"
+	keyFrom     = "from"
+	keyRcpts    = "rcpts"
+	keyRcpt     = "rcpt"
+	keyAccount  = "account"
+	keyStage    = "stage"
+	keyAction   = "action"
+	keyCode     = "code"
+	keyStatus   = "status"
+	keyScore    = "score"
+	keyFindings = "findings"
+	keyPolicy   = "policy"
+	keyMode     = "mode"
+	keyTook     = "took"
+	keyQueue    = "queue"
+)
+
+// spoken is one distinct answer of a transaction, and to whom it was given.
+type spoken struct {
+	verdict  profile.Verdict
+	findings string
+	stage    string
+	rcpts    int
+	rcpt     string // the first
+}
+
+// maxSpoken bounds the distinct answers kept of one transaction: findings of
+// single recipients are few.
+const maxSpoken = 32
+
+// note counts a verdict with those that are the same to the reader of the log.
+func (tx *transaction) note(verdict profile.Verdict, rcpt *profile.Recipient, stage string) {
+	if rcpt == nil && verdict.Action == profile.Continue {
+		return // answered at MAIL, and it goes on: the recipients will say more
+	}
+	count, to := 0, ""
+	if rcpt != nil {
+		count, to = 1, rcpt.Raw
+	}
+	findings := findingsText(tx.judgement.Findings, verdict.Findings)
+	for i := range tx.verdicts {
+		s := &tx.verdicts[i]
+		if s.verdict.Action == verdict.Action && s.verdict.Code == verdict.Code &&
+			s.verdict.Status == verdict.Status && s.findings == findings {
+			s.rcpts += count
+			return
+		}
+	}
+	if len(tx.verdicts) == maxSpoken {
+		tx.verdicts[maxSpoken-1].rcpts += count
+		return
+	}
+	tx.verdicts = append(tx.verdicts, spoken{verdict, findings, stage, count, to})
+}
+
+// logVerdicts writes a line for each distinct answer of the transaction. One
+// without any recipient of ours to judge has a line too: there was a MAIL.
+func (v *Visit) logVerdicts(tx *transaction) {
+	if v.trace != nil {
+		return
+	}
+	if len(tx.verdicts) == 0 {
+		v.mu.Lock()
+		tx.session = profile.Session{RDNS: v.rdns.value, Helo: v.helo.value}
+		v.mu.Unlock()
+		tx.verdicts = append(tx.verdicts, spoken{stage: stageMail})
+	}
+	for i := range tx.verdicts {
+		v.logVerdict(tx, &tx.verdicts[i])
+	}
+}
+
+func (v *Visit) logVerdict(tx *transaction, s *spoken) {
+	var room [20]slog.Attr
+	attrs := append(room[:0], slog.String(keyID, tx.id))
+	attrs = v.appendClient(attrs)
+	attrs = appendText(attrs, keyPTR, tx.session.RDNS.Shown())
+	if tx.session.Helo.Given == profile.Shown {
+		attrs = append(attrs, slog.String(keyHelo, logging.Clip(tx.session.Helo.Name)))
+	}
+	attrs = append(attrs, slog.String(keyFrom, logging.Clip(tx.mail.From)), slog.Int(keyRcpts, s.rcpts))
+	attrs = appendText(attrs, keyRcpt, s.rcpt)
+	attrs = appendText(attrs, keyAccount, tx.mail.Account)
+	attrs = append(attrs, slog.String(keyStage, s.stage), slog.String(keyAction, s.verdict.Action.String()))
+	if s.verdict.Action != profile.Continue {
+		attrs = append(attrs, slog.Int(keyCode, s.verdict.Code), slog.String(keyStatus, s.verdict.Status))
+	}
+	attrs = append(attrs, slog.Float64(keyScore, s.verdict.Score))
+	attrs = appendText(attrs, keyFindings, s.findings)
+	attrs = append(attrs, slog.String(keyPolicy, v.e.o.PolicyID), slog.String(keyMode, v.e.mode()),
+		slog.String(keyTook, milliseconds(tx.took)))
+	v.e.o.Logger.LogAttrs(context.Background(), slog.LevelInfo, "verdict", attrs...)
+}
+
+func (v *Visit) logMessage(tx *transaction) {
+	if v.trace != nil {
+		return
+	}
+	var room [6]slog.Attr
+	attrs := append(room[:0], slog.String(keyID, tx.id))
+	attrs = v.appendClient(attrs)
+	attrs = appendText(attrs, keyAccount, tx.mail.Account)
+	attrs = appendText(attrs, keyQueue, tx.queueID)
+	attrs = append(attrs, slog.Int(keyRcpts, tx.accepted))
+	v.e.o.Logger.LogAttrs(context.Background(), slog.LevelInfo, "message", attrs...)
+}
+
+func (v *Visit) appendClient(attrs []slog.Attr) []slog.Attr {
+	if !v.client.Addr.IsValid() {
+		return attrs
+	}
+	return append(attrs, slog.String(keyClient, v.client.Addr.String()))
+}
+
+func appendText(attrs []slog.Attr, key, text string) []slog.Attr {
+	if text == "" {
+		return attrs
+	}
+	return append(attrs, slog.String(key, logging.Clip(text)))
+}
+
+func (e *Engine) mode() string {
+	if e.o.Monitor {
+		return "monitor"
+	}
+	return "enforce"
+}
+
+// milliseconds gives a wait as the log shows it: 12.3ms.
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 1, 64) + "ms"
+}
+
+// findingsText is id:points,id:points, heaviest first, the visit's and the
+// recipient's own together.
+func findingsText(visit, own []profile.Finding) string {
+	if len(visit)+len(own) == 0 {
+		return ""
+	}
+	all := profile.HeaviestFirst(visit, own)
+	var b strings.Builder
+	for i, f := range all {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(f.ID)
+		b.WriteByte(':')
+		b.WriteString(PointsText(f))
+	}
+	return b.String()
+}
+
+// PointsText is a finding's points as log and explain show them.
+func PointsText(f profile.Finding) string {
+	switch {
+	case f.Monitor:
+		return "monitor"
+	case f.Tempfail:
+		return "tempfail"
+	}
+	return strconv.FormatFloat(f.Points, 'f', -1, 64)
+}

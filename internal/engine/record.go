@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"time"
+
+	"mailprofiled/profile"
+)
+
+// A Record is everything behind the answers to one visit, as explain and why
+// print it in JSON.
+type Record struct {
+	ID         string            `json:"id"`
+	Client     string            `json:"client"`
+	PTR        string            `json:"ptr"`
+	Helo       string            `json:"helo"`
+	From       string            `json:"from"`
+	Account    string            `json:"account"`
+	Stage      string            `json:"stage"`
+	Mode       string            `json:"mode"`
+	Score      float64           `json:"score"`
+	Findings   []RecordFinding   `json:"findings"`
+	Recipients []RecordRecipient `json:"recipients"`
+	Lookups    []RecordLookup    `json:"lookups"`
+	Identity   RecordIdentity    `json:"identity"`
+	Policy     string            `json:"policy"`
+	TookMS     float64           `json:"took_ms"`
+}
+
+// A RecordFinding is a finding in a Record.
+type RecordFinding struct {
+	ID       string  `json:"id"`
+	Points   float64 `json:"points"`
+	Detail   string  `json:"detail"`
+	Monitor  bool    `json:"monitor,omitempty"`
+	Tempfail bool    `json:"tempfail,omitempty"`
+	Stale    bool    `json:"stale,omitempty"`
+}
+
+// A RecordRecipient is the answer to one recipient: to some valid user where Rcpt is "".
+type RecordRecipient struct {
+	Rcpt     string          `json:"rcpt"`
+	Action   string          `json:"action"`
+	Code     int             `json:"code"`
+	Status   string          `json:"status"`
+	Text     string          `json:"text"`
+	Score    float64         `json:"score"`
+	Findings []RecordFinding `json:"findings"`
+}
+
+// A RecordLookup is one question and its answer.
+type RecordLookup struct {
+	Question string   `json:"question"`
+	Type     string   `json:"type"`
+	Answer   []string `json:"answer"` // what was found, "none", or "unknown: REASON"
+	Source   string   `json:"source"` // cache, dns, given
+	MS       float64  `json:"ms"`
+	Stale    bool     `json:"stale,omitempty"`
+}
+
+// A RecordIdentity says whether the address has a record for the domain it claims.
+type RecordIdentity struct {
+	Answer string `json:"answer"` // yes, no, unknown
+	By     string `json:"by"`     // spf, mx, a, ptr, helo; "" unless yes
+}
+
+func recordFindings(findings []profile.Finding) []RecordFinding {
+	out := make([]RecordFinding, 0, len(findings))
+	for _, f := range findings {
+		out = append(out, RecordFinding{ID: f.ID, Points: f.Points, Detail: f.Detail, Monitor: f.Monitor, Tempfail: f.Tempfail, Stale: f.Stale})
+	}
+	return out
+}
+
+func inMS(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
+}
+
+// PointsText is the finding's points as log and explain show them.
+func (f RecordFinding) PointsText() string {
+	return PointsText(profile.Finding{Points: f.Points, Monitor: f.Monitor, Tempfail: f.Tempfail})
+}

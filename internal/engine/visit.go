@@ -1,0 +1,275 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"mailprofiled/profile"
+)
+
+// A Visit is one client connection. Its methods are called from one goroutine;
+// look-ups write their answers from goroutines of their own, under mu. A late
+// answer to an earlier HELO or MAIL goes into facts that nobody reads any more.
+type Visit struct {
+	e      *Engine
+	client Client
+	us     *profile.Us
+	trust  profile.Trust // before authentication
+	trace  *trace        // of explain, which counts and logs nothing; nil otherwise
+
+	ctx    context.Context // ends with the visit; made when the first question goes out
+	cancel context.CancelFunc
+
+	mu   sync.Mutex
+	rdns *asked[profile.RDNS]
+	helo *asked[profile.Helo]
+
+	tx *transaction // nil outside a transaction
+}
+
+func newVisit(e *Engine, c Client) *Visit {
+	return &Visit{
+		e: e, client: c, us: e.usOf(c.MTA), trust: e.trustOf(c),
+		rdns: known(profile.RDNS{}),
+		helo: known(profile.Helo{Given: profile.Unseen}),
+	}
+}
+
+// Helo notes how the client names itself, and starts what can be asked about
+// the name. It does not block. The last HELO counts (RFC 5321 section 4.1.4).
+func (v *Visit) Helo(name string) {
+	v.askHelo(profile.Helo{Given: profile.Shown, Name: name})
+}
+
+// Mail opens a transaction and drops one that is open. It blocks only when the
+// answer is to be given at MAIL.
+func (v *Visit) Mail(m Mail) Answer {
+	v.finish()
+	v.tx = v.newTransaction(m)
+	if v.heloGiven() == profile.Unseen {
+		v.helo = known(profile.Helo{Given: profile.Withheld})
+	}
+	if v.tx.trust == profile.Stranger {
+		v.askAgain()
+		v.askSender()
+	}
+	if !v.e.o.AnswerAtMail {
+		return Answer{}
+	}
+	return v.answer(nil, stageMail)
+}
+
+// Rcpt judges one recipient. The first one waits for what is still out, at most
+// the budget; the answers known then hold for the whole transaction.
+func (v *Visit) Rcpt(r Rcpt) Answer {
+	if v.tx == nil {
+		v.tx = v.newTransaction(Mail{}) // an MTA would not; a peer of our own might
+	}
+	if r.QueueID != "" {
+		v.tx.queueID = r.QueueID
+	}
+	if r.Refused {
+		return Answer{} // the MTA's own reply goes out whatever we say
+	}
+	v.tx.rcpts++
+	rcpt := profile.Recipient{Raw: r.To, Number: v.tx.rcpts, Exempt: v.e.exempt[foldRcpt(r.To)]}
+	a := v.answer(&rcpt, stageRcpt)
+	if a.Action == profile.Continue {
+		v.tx.accepted++
+	}
+	return a
+}
+
+// EndOfMessage ends the transaction: the MTA has taken the message.
+func (v *Visit) EndOfMessage(queueID string) {
+	if v.tx == nil {
+		return
+	}
+	if queueID != "" {
+		v.tx.queueID = queueID
+	}
+	tx := v.tx
+	v.finish()
+	v.logMessage(tx)
+}
+
+// Abort drops the transaction, if one is open.
+func (v *Visit) Abort() { v.finish() }
+
+// Close ends the visit and lets go of its look-ups.
+func (v *Visit) Close() {
+	v.finish()
+	if v.cancel != nil {
+		v.cancel()
+	}
+}
+
+// finish ends the transaction, if one is open: its verdicts are logged, and
+// its look-ups let go of.
+func (v *Visit) finish() {
+	if v.tx == nil {
+		return
+	}
+	v.logVerdicts(v.tx)
+	v.tx.sender.letGo()
+	v.tx = nil
+}
+
+// A transaction is one MAIL and what follows it.
+type transaction struct {
+	id       string
+	mail     Mail
+	trust    profile.Trust
+	sender   *asked[profile.Sender]
+	queueID  string
+	rcpts    int // judged, the refused among them
+	accepted int
+	deferred int // recipients noted for an honest retry
+
+	judgement *profile.Judgement // from the first answer on
+	session   profile.Session    // what was judged
+	took      time.Duration      // the longest wait of a reply
+	verdicts  []spoken
+}
+
+func (v *Visit) newTransaction(m Mail) *transaction {
+	tx := &transaction{
+		id: newID(), mail: m, trust: v.trust, queueID: m.QueueID,
+		sender: known(profile.Sender{}),
+	}
+	if m.Account != "" && v.e.o.Exempt.Authenticated && tx.trust == profile.Stranger {
+		tx.trust = profile.Authenticated
+	}
+	return tx
+}
+
+// The stages at which an answer is spoken, as the log names them.
+const (
+	stageMail = "mail"
+	stageRcpt = "rcpt"
+)
+
+// answer judges a recipient, or the transaction where rcpt is nil.
+func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
+	start := v.e.o.Now()
+	v.judge()
+	verdict := v.decide(rcpt)
+	v.tx.took = max(v.tx.took, v.e.o.Now().Sub(start))
+	v.tx.note(verdict, rcpt, stage)
+	if v.e.o.Monitor {
+		return Answer{}
+	}
+	return v.reply(verdict)
+}
+
+// judge waits for what is out and asks profile, once in a transaction: the same
+// unknowns are not waited for twice, and no recipient is judged by other facts
+// than the one before.
+func (v *Visit) judge() {
+	tx := v.tx
+	if tx.judgement != nil {
+		return
+	}
+	v.await()
+	tx.session = v.facts()
+	tx.judgement = profile.Judge(&tx.session, v.e.o.Policy)
+}
+
+// decide asks profile, and lets a deferred visit pass that has come back
+// honestly. In monitor mode nobody was deferred, so nothing is learned.
+func (v *Visit) decide(rcpt *profile.Recipient) profile.Verdict {
+	tx := v.tx
+	verdict := tx.judgement.Decide(rcpt, false)
+	if !verdict.ForScore || v.e.o.Monitor || v.e.o.Retries == nil {
+		return verdict
+	}
+	to := ""
+	if rcpt != nil {
+		to = rcpt.Raw
+	}
+	now := v.e.o.Now()
+	if v.e.o.Retries.Passes(v.client.Addr, tx.mail.From, to, now) {
+		return tx.judgement.Decide(rcpt, true)
+	}
+	if tx.deferred < maxNoted {
+		tx.deferred++
+		v.e.o.Retries.Deferred(v.client.Addr, tx.mail.From, to, now)
+	}
+	return verdict
+}
+
+// maxNoted is how many deferred recipients of one transaction are noted for an
+// honest retry: one of them coming back is enough, and one visitor with a
+// thousand must not push others out of the table.
+const maxNoted = 20
+
+// reply turns a verdict into what the MTA is told.
+func (v *Visit) reply(verdict profile.Verdict) Answer {
+	if verdict.Action == profile.Continue {
+		return Answer{}
+	}
+	text := verdict.Text
+	if url := v.e.o.HelpURL; url != "" {
+		text += "; see " + strings.ReplaceAll(url, "{id}", v.tx.id)
+	}
+	return Answer{Action: verdict.Action, Code: verdict.Code, Status: verdict.Status, Text: text, ID: v.tx.id}
+}
+
+func (v *Visit) heloGiven() profile.Given {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.helo.value.Given
+}
+
+// facts is a snapshot of what is known. What was asked and is not back yet
+// stands in it as failed.
+func (v *Visit) facts() profile.Session {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return profile.Session{
+		Client: v.client.Addr,
+		Trust:  v.tx.trust,
+		Us:     v.us,
+		RDNS:   v.rdns.value,
+		Helo:   v.helo.value,
+		Sender: v.tx.sender.value,
+	}
+}
+
+// await waits for the look-ups that are out, at most the budget.
+func (v *Visit) await() {
+	if v.tx.trust != profile.Stranger {
+		return
+	}
+	var timer *time.Timer
+	for _, done := range []<-chan struct{}{v.rdns.done, v.helo.done, v.tx.sender.done} {
+		if done == nil {
+			continue
+		}
+		if timer == nil {
+			timer = time.NewTimer(v.e.o.Budget)
+			defer timer.Stop()
+		}
+		select {
+		case <-done:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// newID returns the id of a transaction: 12 of [0-9a-z], 62 bits of chance, so
+// that nobody finds another's record by guessing.
+func newID() string {
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	var id [12]byte
+	n := rand.Uint64()
+	for i := range id {
+		id[i] = digits[n%36]
+		n /= 36
+	}
+	return string(id[:])
+}
