@@ -64,7 +64,7 @@ func deliverAndBeRefused(t *testing.T, addr string) {
 	want(r, err, 220, "mx.test")
 	r, err = c.Do("EHLO a.example")
 	want(r, err, 250, "mx.test")
-	d, err := c.SendMail("a@b.example", "nobody@example.net", "jo@example.net", "postmaster")
+	d, err := c.SendMail("a@b.example", "nemo@example.net", "jo@example.net", "postmaster")
 	want(d.Last(), err, 250, "queued")
 	want(d.Rcpts[0], nil, 550, "User unknown")
 	d, err = c.SendMail("a@b.example", "jo@elsewhere.example")
