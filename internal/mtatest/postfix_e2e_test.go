@@ -34,7 +34,7 @@ func TestAPrivatePostfixTakesMail(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("its folder is left: %v", err)
 	}
-	if left := groupMembers(t, group); len(left) > 0 {
+	if left := membersOf(group); len(left) > 0 {
 		t.Errorf("processes are left: %v", left)
 	}
 }

@@ -5,7 +5,11 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -68,6 +72,34 @@ func (p *process) stopGroup() {
 	}
 	_ = syscall.Kill(-group, syscall.SIGKILL)
 	<-p.done
+	// The kernel takes its time with killed processes, and they hold ports.
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range 400 {
+		if len(membersOf(group)) == 0 {
+			return
+		}
+		<-tick.C
+	}
+}
+
+// membersOf lists the processes of a group that still run, by what /proc says of each.
+func membersOf(group int) []string {
+	// The pattern is well formed: there is no other error.
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	var members []string
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended since
+		}
+		// "pid (name) state ppid pgrp ...": the name may hold anything.
+		_, after, _ := strings.Cut(string(text), ") ")
+		if f := strings.Fields(after); len(f) > 2 && f[2] == strconv.Itoa(group) && f[0] != "Z" {
+			members = append(members, string(text))
+		}
+	}
+	return members
 }
 
 // waitForSMTP returns when every address greets, or the process has ended.

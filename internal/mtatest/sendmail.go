@@ -130,6 +130,7 @@ func (s *Sendmail) configure() error {
 		"aliases":        s.aliases(),
 		"service.switch": "hosts files\naliases files\n",
 		"sendmail.mc":    s.mc(),
+		"statistics":     "",
 	}
 	for name, text := range files {
 		if err := os.WriteFile(s.path(name), []byte(text), 0o644); err != nil {

@@ -28,7 +28,7 @@ func TestAPrivateSendmailTakesMail(t *testing.T) {
 	takeAndRefuse(t, "2001:db8::7", s.Addrs()[1])
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if _, err := s.Log().WaitN(ctx, 0, 2, Containing("to=<jo@example.net>", "stat=Sent")); err != nil {
+	if _, err := s.Log().WaitN(ctx, 0, 2, Containing("ctladdr=<jo@example.net>", "stat=Sent")); err != nil {
 		t.Error(err)
 	}
 	dir, group := s.dir, s.proc.cmd.Process.Pid
@@ -38,7 +38,7 @@ func TestAPrivateSendmailTakesMail(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("its folder is left: %v", err)
 	}
-	if left := groupMembers(t, group); len(left) > 0 {
+	if left := membersOf(group); len(left) > 0 {
 		t.Errorf("processes are left: %v", left)
 	}
 	if t.Failed() {
