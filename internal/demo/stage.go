@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"mailprofiled/internal/dnstest"
+	"mailprofiled/internal/mtatest"
+)
+
+// A stage is the world of the demo: DNS, the daemon and a Postfix, and a
+// temporary folder that holds all they have.
+type stage struct {
+	dir     string
+	dns     *dnstest.Server
+	daemon  *daemon
+	postfix *mtatest.Postfix
+}
+
+func newStage() (*stage, error) {
+	dir, err := os.MkdirTemp("", "mailprofiled-demo-")
+	if err != nil {
+		return nil, err
+	}
+	// Postfix runs as a user of its own and must reach the socket in there.
+	return &stage{dir: dir}, os.Chmod(dir, 0o755)
+}
+
+// raise starts everything; strike ends it, also when raise has failed half way.
+func (s *stage) raise(ctx context.Context) (err error) {
+	if err := build(ctx, s.path("mailprofiled")); err != nil {
+		return err
+	}
+	if s.dns, err = dnstest.Start(world); err != nil {
+		return err
+	}
+	s.dns.Delay(dnsDelay)
+	for _, name := range silent {
+		s.dns.Misbehave(name, dnstest.Timeout)
+	}
+	if err := os.WriteFile(s.path(configName), []byte(s.config()), 0o644); err != nil {
+		return err
+	}
+	if s.daemon, err = startDaemon(ctx, s.dir); err != nil {
+		return err
+	}
+	s.postfix, err = mtatest.StartPostfix(mtatest.PostfixOptions{
+		Dir:        s.path("postfix"),
+		Hostname:   ourName,
+		Domains:    []string{ourDomain},
+		MilterAddr: "unix:" + s.path(socketName),
+		XCLIENT:    true,
+	})
+	return err
+}
+
+// strike ends what raise started, and only that, and removes the folder.
+func (s *stage) strike() (err error) {
+	if s.postfix != nil {
+		err = s.postfix.Stop()
+	}
+	if s.daemon != nil {
+		err = errors.Join(err, s.daemon.stop())
+	}
+	if s.dns != nil {
+		s.dns.Close()
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+func (s *stage) path(name string) string { return filepath.Join(s.dir, name) }
+
+// The files of the stage that are shown to the reader.
+const (
+	configName = "mailprofiled.toml"
+	logName    = "mailprofiled.log"
+	socketName = "milter.sock"
+)
+
+// config is what the daemon is told: what a site would say, and where to ask and listen here.
+func (s *stage) config() string {
+	return fmt.Sprintf(`mode                = "enforce"
+us.domains          = [%q]
+milter.listen       = ["unix:%s"]
+milter.socket_group = "postfix"
+dns.servers         = [%q]
+dns.budget          = %q
+retry.after         = %q
+`, ourDomain, s.path(socketName), s.dns.Addr(), dnsBudget, retryAfter)
+}
