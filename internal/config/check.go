@@ -1,0 +1,112 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"mailprofiled/profile"
+)
+
+// What the MTAs do by default, for warnings.
+const (
+	sendmailReads   = 10 * time.Second // Sendmail: R of T= in INPUT_MAIL_FILTER
+	sendmailCommand = time.Hour        // Sendmail: Timeout.command
+	systemdStops    = 90 * time.Second // DefaultTimeoutStopSec
+)
+
+// check looks at settings together: what is legal alone may be senseless beside another.
+func check(l *loader, c *Config, main *source) {
+	l.checkMode(main)
+	l.checkScores(c)
+	l.checkRetry(c)
+	l.checkTimes(c)
+	l.checkAlone(c)
+	if c.Milter.AnswerAtMail {
+		l.at("milter.answer_at").warn(`milter.answer_at is "mail": it shuts postmaster and abuse to refused clients`, `use "rcpt"`)
+	}
+}
+
+// at gives the place of the first of the named keys that a file sets.
+func (l *loader) at(names ...string) spot {
+	for _, name := range names {
+		if set, ok := l.settings[name]; ok {
+			return set.spot
+		}
+	}
+	return spot{report: &Report{}, src: &source{index: indexOf("")}}
+}
+
+func (l *loader) isSet(name string) bool {
+	_, ok := l.settings[name]
+	return ok
+}
+
+func (l *loader) checkMode(main *source) {
+	if l.isSet("mode") || l.guessed["mode"] {
+		return
+	}
+	spot{report: l.report, src: main, name: "mode"}.fail("mode has no default and must be said",
+		`write mode = "monitor" (judge and log, let everything through) or mode = "enforce" at the top`)
+}
+
+func (l *loader) checkScores(c *Config) {
+	if c.Policy.TempfailScore > c.Policy.RejectScore {
+		l.at("verdict.tempfail_score", "verdict.reject_score").fail(
+			fmt.Sprintf("verdict.tempfail_score %g is over verdict.reject_score %g", c.Policy.TempfailScore, c.Policy.RejectScore),
+			"keep tempfail_score at or under reject_score")
+	}
+}
+
+func (l *loader) checkRetry(c *Config) {
+	if c.Retry.After >= c.Retry.Within {
+		l.at("retry.after", "retry.within").fail(
+			fmt.Sprintf("retry.after %s is not under retry.within %s: no retry could ever pass", show(c.Retry.After), show(c.Retry.Within)),
+			"keep after under within")
+	}
+}
+
+// checkTimes warns only: short settings are legal, tests and the impatient need them.
+func (l *loader) checkTimes(c *Config) {
+	if d := c.Milter.IdleTimeout; d <= sendmailCommand {
+		l.at("milter.idle_timeout").warn(fmt.Sprintf("milter.idle_timeout is %s, not longer than the MTA's own (Sendmail waits 1h for a command)", show(d)),
+			`use "2h", unless the MTA's own is shorter`)
+	}
+	if d := c.Milter.DataTimeout; d < sendmailCommand {
+		l.at("milter.data_timeout").warn(fmt.Sprintf("milter.data_timeout is %s: a large message on a slow line takes longer", show(d)),
+			"use 1h or more")
+	}
+	if d := c.Milter.Drain; d > systemdStops {
+		l.at("milter.drain").warn(fmt.Sprintf("milter.drain is %s, longer than systemd waits (90s)", show(d)), "use 90s or less, or raise TimeoutStopSec")
+	}
+	if d := c.DNS.Budget; d >= sendmailReads {
+		l.at("dns.budget").warn(fmt.Sprintf("dns.budget is %s, and the MTA may wait no longer (Sendmail 10s unless R: of its T= says more, Postfix 30s)", show(d)),
+			"use less, or let the MTA wait longer")
+	}
+}
+
+func show(d time.Duration) string { return formatUnits(int64(d), durationUnits) }
+
+// checkAlone warns where points or thresholds differ from what the manual's
+// table of findings says of each one by itself.
+func (l *loader) checkAlone(c *Config) {
+	var others []string // not set themselves: a threshold does it
+	for _, info := range profile.Findings() {
+		problem := c.Policy.AloneProblem(info)
+		if problem == "" {
+			continue
+		}
+		key := "points." + info.ID
+		if !l.isSet(key) {
+			others = append(others, info.ID)
+			continue
+		}
+		l.at(key).warn(fmt.Sprintf("%s is %g: it %s, against the manual (alone: %s)", key, c.Policy.Points[info.ID].Value, problem, info.Alone),
+			fmt.Sprintf("see that it is meant: reject_score is %g", c.Policy.RejectScore))
+	}
+	if len(others) > 0 {
+		l.at("verdict.reject_score").warn(
+			fmt.Sprintf("verdict.reject_score is %g: the manual's word on what refuses alone no longer holds for %s", c.Policy.RejectScore, strings.Join(others, ", ")),
+			"see that it is meant, or change their points too")
+	}
+}

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"mailprofiled/profile"
+)
+
+// keysLater are the keys that the manual promises and this version refuses.
+// They stand here with their kinds so that other mistakes beside them are found.
+func keysLater() []Key {
+	duration, number, texts, text := durationKind(0, 3650*24*time.Hour), pointNumberKind(), textsKind(), anyText()
+	whole := integerKind(0, 1<<31-1)
+	rows := []Key{
+		{Name: "candidate", Kind: text, Default: ""},
+
+		{Name: "listener[].listen", Kind: texts},
+		{Name: "listener[].role", Kind: plainChoice("mx", "submission")},
+		{Name: "listener[].answer_at", Kind: plainChoice("rcpt", "mail")},
+		{Name: "listener[].exempt_networks", Kind: networksKind()},
+		{Name: "listener[].socket_mode", Kind: modeKind()},
+		{Name: "listener[].socket_group", Kind: groupKind()},
+
+		{Name: "lists.use", Kind: texts, Default: []any{}},
+		{Name: "lists.test_every", Kind: duration, Default: "10m"},
+		{Name: "lists.keys.*", Kind: secretKind()},
+		{Name: "lists.own[].id", Kind: text},
+		{Name: "lists.own[].zone", Kind: text},
+		{Name: "lists.own[].group", Kind: text},
+		{Name: "lists.own[].text", Kind: text},
+		{Name: "lists.own[].ask", Kind: texts},
+		{Name: "lists.own[].at", Kind: texts},
+		{Name: "lists.own[].codes[].answer", Kind: text},
+		{Name: "lists.own[].codes[].points", Kind: number},
+		{Name: "lists.own[].codes[].meaning", Kind: text},
+		{Name: "lists.own[].codes[].kind", Kind: plainChoice("listed", "allow", "info", "error")},
+		{Name: "lists.own[].test.listed", Kind: text},
+		{Name: "lists.own[].test.unlisted", Kind: text},
+
+		{Name: "local[].match", Kind: texts},
+		{Name: "local[].action", Kind: plainChoice("allow", "deny", "points")},
+		{Name: "local[].points", Kind: number},
+		{Name: "local[].owner", Kind: text},
+		{Name: "local[].reason", Kind: text},
+		{Name: "local[].expires", Kind: dateKind()},
+
+		{Name: "limit[].name", Kind: text},
+		{Name: "limit[].per", Kind: plainChoice("account", "client", "network", "recipient", "recipient_domain", "sender", "sender_domain")},
+		{Name: "limit[].count", Kind: plainChoice("messages", "recipients")},
+		{Name: "limit[].max", Kind: whole},
+		{Name: "limit[].window", Kind: duration},
+		{Name: "limit[].when.account_younger_than", Kind: duration},
+		{Name: "limit[].action", Kind: plainChoice("tempfail", "reject", "report")},
+
+		{Name: "accounts.learn", Kind: duration, Default: "30d"},
+	}
+	rows = append(rows, directoryRows("directory.")...)
+	rows = append(rows, Key{Name: "directory.for[].domains", Kind: hostsKind(true, "domains")})
+	rows = append(rows, directoryRows("directory.for[].")...)
+	rows = append(rows,
+		Key{Name: "state.path", Kind: text, Default: "/var/lib/mailprofiled"},
+		Key{Name: "state.redis", Kind: secretKind(), Default: ""},
+		Key{Name: "geo.country", Kind: text, Default: ""},
+		Key{Name: "geo.asn", Kind: text, Default: ""},
+		Key{Name: "admin.listen", Kind: text, Default: "127.0.0.1:8892"},
+		Key{Name: "admin.control", Kind: text, Default: "/run/mailprofiled/control.sock"},
+	)
+	for i := range rows {
+		rows[i].Later = true
+	}
+	return rows
+}
+
+// directoryRows stand in [directory] and in each [[directory.for]]. URLs there
+// hold passwords.
+func directoryRows(prefix string) []Key {
+	rows := []Key{{Name: prefix + "source", Kind: plainChoice("none", "mta", "file", "sql", "ldap", "socketmap", "callahead"), Default: "none"}}
+	rows = append(rows, Key{Name: prefix + "files", Kind: textsKind(), Default: []any{}})
+	for _, name := range []string{"sql", "ldap"} {
+		rows = append(rows, Key{Name: prefix + name, Kind: secretKind(), Default: ""})
+	}
+	for _, name := range []string{"query", "filter", "socketmap", "callahead"} {
+		rows = append(rows, Key{Name: prefix + name, Kind: anyText(), Default: ""})
+	}
+	return append(rows, Key{Name: prefix + "on_down", Kind: plainChoice("tempfail", "continue"), Default: "tempfail"})
+}
+
+func plainChoice(texts ...string) Kind {
+	words := make([]word, len(texts))
+	for i, text := range texts {
+		words[i] = word{text: text, value: text}
+	}
+	return choiceKind(words...)
+}
+
+// baselineKind takes the name of a set of points, which it loads.
+func baselineKind() Kind {
+	const now = `use "standard" or "standard@1"`
+	kind := textKind("baseline", "standard", func(text string, s spot) (any, bool) {
+		policy, err := profile.Baseline(text)
+		if err == nil {
+			return policy, true
+		}
+		name, version, pinned := strings.Cut(text, "@")
+		switch known := []string{"cautious", "standard", "strict"}; {
+		case name == "cautious" || name == "strict":
+			return s.bad(quote(text), notYet, now)
+		case name == "standard" && pinned:
+			return s.bad(quote(text), "a version that this program does not have: "+quote(version), now)
+		case nearest(name, known) != "":
+			return s.bad(quote(text), "not known", "did you mean "+quote(nearest(name, known))+"?")
+		default:
+			return s.bad(quote(text), "not known", now)
+		}
+	}, formatText)
+	kind.Range = `"standard" or "standard@1"`
+	return kind
+}
+
+// findingsPromised are the ids of the manual that may not be judged yet, and
+// those that end in a name of the operator's.
+var (
+	findingsPromised = []string{
+		"helo-many", "from-is-us", "from-unrelated",
+		"spf-fail", "spf-softfail", "spf-none", "spf-permerror", "spf-pass", "spf-never", "spf-error",
+		"rcpt-unknown", "rcpt-error", "rcpt-harvest", "rcpt-trap", "account-hijack",
+		"history-good", "history-bad", "first-seen", "retry-passed", "local-allow", "local-deny", "local-points",
+	}
+	findingsNamed = []string{"dnsbl:", "rhsbl:", "dnswl:", "limit:"}
+)
+
+func promisedFinding(id string) bool {
+	return slices.Contains(findingsPromised, id) || slices.ContainsFunc(findingsNamed, func(prefix string) bool {
+		return strings.HasPrefix(id, prefix)
+	})
+}

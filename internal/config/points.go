@@ -1,0 +1,137 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"mailprofiled/profile"
+)
+
+// maxPoints bounds one finding's points, both ways; thresholds go as far.
+const maxPoints = 1000
+
+// retryPassed is judged like a finding, but weighs nothing by its nature.
+const retryPassed = "retry-passed"
+
+// pointsKind takes a row of [points].
+func pointsKind() Kind {
+	return Kind{
+		Name: "points", Range: `a number from -1000 to 1000, "off", "monitor"; "tempfail" for *-error`,
+		parse: func(raw any, s spot) (any, bool) {
+			if !knownFinding(s) {
+				return nil, false
+			}
+			if f, ok := number(raw); ok {
+				return pointsNumber(f, s)
+			}
+			text, ok := raw.(string)
+			if !ok {
+				return s.wrongType(raw, `a number, "off" or "monitor"`)
+			}
+			return pointsWord(text, s)
+		},
+		format: func(v any) string {
+			p := v.(profile.Points)
+			switch p.Rule {
+			case profile.Off:
+				return `"off"`
+			case profile.Monitor:
+				return `"monitor"`
+			case profile.AtLeastTempfail:
+				return `"tempfail"`
+			}
+			return formatNumber(p.Value)
+		},
+	}
+}
+
+// knownFinding refuses ids that this version does not judge.
+func knownFinding(s spot) bool {
+	ids := findingIDs()
+	if slices.Contains(ids, s.last) {
+		return true
+	}
+	if promisedFinding(s.last) {
+		s.notYet()
+		return false
+	}
+	near := nearest(s.last, ids)
+	if near == "" {
+		near = nearest(s.last, findingsPromised)
+	}
+	remedy := "remove it (the manual lists the findings)"
+	if near != "" {
+		remedy = "did you mean " + quote(near) + "?"
+	}
+	s.fail("unknown finding "+quote(s.last), remedy)
+	return false
+}
+
+func findingIDs() []string {
+	var ids []string
+	for _, info := range profile.Findings() {
+		ids = append(ids, info.ID)
+	}
+	return ids
+}
+
+func pointsNumber(f float64, s spot) (any, bool) {
+	shown := fmt.Sprint(f)
+	info := finding(s.last)
+	switch {
+	case math.IsNaN(f):
+		return s.bad(shown, "no number", "write a number")
+	case f < -maxPoints || f > maxPoints:
+		return s.bad(shown, "out of range", fmt.Sprintf("use a number from %d to %d", -maxPoints, maxPoints))
+	case info.Error && f != 0:
+		return s.bad(shown, "DNS trouble is no evidence and has no points", `use 0, "tempfail", "off" or "monitor"`)
+	case s.last == retryPassed && f != 0:
+		return s.bad(shown, "it lets a deferred visit pass and has no points", `use 0, "off" or "monitor"`)
+	case info.Lifts != nil && f > 0:
+		return s.bad(shown, "this finding speaks for the client", fmt.Sprintf("use %g", -f))
+	case info.Lifts == nil && f < 0:
+		return s.bad(shown, "this finding speaks against the client", fmt.Sprintf(`use %g, or "off"`, -f))
+	}
+	return profile.Points{Value: f + 0, Rule: profile.Counted}, true
+}
+
+func pointsWord(text string, s spot) (any, bool) {
+	switch text {
+	case "off":
+		return profile.Points{Rule: profile.Off}, true
+	case "monitor":
+		return profile.Points{Rule: profile.Monitor}, true
+	case "tempfail":
+		if finding(s.last).Error {
+			return profile.Points{Rule: profile.AtLeastTempfail}, true
+		}
+		return s.bad(quote(text), "only *-error findings take it", "use a number: at tempfail_score it defers by itself")
+	}
+	words := []string{"off", "monitor", "tempfail"}
+	if near := nearest(strings.ToLower(text), words); near != "" {
+		return s.bad(quote(text), "not known", "did you mean "+quote(near)+"?")
+	}
+	if number := strings.TrimSpace(text); number != "" && strings.Trim(number, "+-.0123456789") == "" {
+		return s.bad(quote(text), "a number in quotes", "write "+number)
+	}
+	return s.bad(quote(text), "not known", `use a number, "off" or "monitor"`)
+}
+
+// finding gives the row of an id that is known.
+func finding(id string) profile.Info {
+	for _, info := range profile.Findings() {
+		if info.ID == id {
+			return info
+		}
+	}
+	return profile.Info{ID: id}
+}
+
+// pointNumberKind takes the points of things that have no finding id.
+func pointNumberKind() Kind {
+	kind := numberKind(-maxPoints-1, maxPoints)
+	kind.Range = fmt.Sprintf("%d to %d", -maxPoints, maxPoints)
+	return kind
+}

@@ -1,0 +1,35 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+)
+
+// PolicyID names the policy: the baseline and the first 8 hex digits of a
+// SHA-256 over the settings that make verdicts, "standard@1-3f9a2c1b". Two
+// machines that differ only in sockets, [us], [dns] or [log] share it, and so
+// do two files that say the same in other words.
+func (c *Config) PolicyID() string {
+	sum := sha256.Sum256([]byte(c.canonical()))
+	return c.Policy.Baseline + "-" + hex.EncodeToString(sum[:4])
+}
+
+// canonical lists what the hash covers, one setting a line, in order.
+func (c *Config) canonical() string {
+	var lines []string
+	for _, k := range keysNow() {
+		switch {
+		case !k.Policy:
+		case k.Name == "points.*":
+			for _, id := range findingIDs() {
+				lines = append(lines, "points."+id+" = "+k.Kind.canonical(c.Policy.Points[id]))
+			}
+		default:
+			lines = append(lines, k.Name+" = "+k.Kind.canonical(k.get(c)))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n"
+}

@@ -1,0 +1,82 @@
+package config
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"mailprofiled/profile"
+)
+
+// Print writes the effective settings as TOML that loads again, each with the
+// file and line that made it. With changedOnly it leaves out those that are as
+// the baseline has them. Secrets are masked.
+func (c *Config) Print(w io.Writer, changedOnly bool) error {
+	out := bufio.NewWriter(w)
+	fmt.Fprintf(out, "# policy %s\n", c.PolicyID())
+	section := ""
+	for _, line := range c.lines(changedOnly) {
+		if line.section != section {
+			section = line.section
+			fmt.Fprintf(out, "\n[%s]\n", section)
+		}
+		fmt.Fprintf(out, "%s = %s  # %s\n", line.key, line.value, line.origin)
+	}
+	return out.Flush()
+}
+
+type printed struct{ section, key, value, origin string }
+
+func (c *Config) lines(changedOnly bool) []printed {
+	var lines []printed
+	plain := c.plain()
+	for _, k := range keysNow() {
+		switch {
+		case k.Name == "points.*":
+			for _, id := range findingIDs() {
+				value := k.Kind.format(c.Policy.Points[id])
+				if !changedOnly || value != k.Kind.format(plain.Policy.Points[id]) {
+					lines = append(lines, printed{"points", id, value, c.origin("points."+id, true)})
+				}
+			}
+		case k.field == nil:
+			if !changedOnly {
+				lines = append(lines, c.line(&k, fmt.Sprintf("%q", k.Default)))
+			}
+		default:
+			value := k.Kind.format(k.get(c))
+			if !changedOnly || k.Default == nil || value != k.Kind.format(k.get(plain)) {
+				lines = append(lines, c.line(&k, value))
+			}
+		}
+	}
+	return lines
+}
+
+func (c *Config) line(k *Key, value string) printed {
+	section, key, ok := strings.Cut(k.Name, ".")
+	if !ok {
+		section, key = "", k.Name
+	}
+	return printed{section, key, value, c.origin(k.Name, k.Baseline)}
+}
+
+// plain gives the settings of a file that says nothing but the baseline.
+func (c *Config) plain() *Config {
+	plain := Default()
+	if policy, err := profile.Baseline(c.Policy.Baseline); err == nil {
+		plain.Policy = policy
+	}
+	return plain
+}
+
+func (c *Config) origin(key string, ofBaseline bool) string {
+	if at, ok := c.origins[key]; ok {
+		return fmt.Sprintf("%s:%d", oneLine(at.File), at.Line)
+	}
+	if ofBaseline {
+		return "baseline " + c.Policy.Baseline
+	}
+	return "default"
+}
