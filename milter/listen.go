@@ -1,0 +1,57 @@
+package milter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+	"syscall"
+)
+
+// DefaultSocketMode is the mode of a unix socket where none is given.
+const DefaultSocketMode fs.FileMode = 0o660
+
+// errInUse is the refusal to listen where somebody else does.
+var errInUse = errors.New("address in use; is another mailprofiled running?")
+
+// Listen opens a listener for the MTA: "unix:/path", "inet:host:port" or
+// "inet6:[address]:port". Mode and group (a name or a number, "" for our own)
+// are those of a unix socket, and ignored otherwise.
+//
+// A socket file that nobody answers at is replaced; closing the listener removes
+// the file if it is still ours.
+func Listen(addr string, mode fs.FileMode, group string) (net.Listener, error) {
+	l, err := listen(addr, mode, group)
+	if err != nil {
+		return nil, fmt.Errorf("listen %s: %w", addr, err)
+	}
+	return l, nil
+}
+
+func listen(addr string, mode fs.FileMode, group string) (net.Listener, error) {
+	kind, at, _ := strings.Cut(addr, ":")
+	switch kind {
+	case "unix":
+		return listenUnix(at, mode, group)
+	case "inet":
+		return listenTCP("tcp4", at)
+	case "inet6":
+		return listenTCP("tcp6", at)
+	}
+	return nil, errors.New(`no such kind of address; use "unix:/path", "inet:host:port" or "inet6:[address]:port"`)
+}
+
+func listenTCP(network, at string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), network, at)
+	var op *net.OpError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, errInUse
+	case errors.As(err, &op): // its own text repeats the address
+		return nil, op.Err
+	}
+	return l, err
+}

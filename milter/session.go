@@ -1,0 +1,234 @@
+package milter
+
+import (
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"github.com/emersion/go-milter"
+
+	"mailprofiled/internal/engine"
+	"mailprofiled/profile"
+)
+
+// A session turns the library's callbacks into the calls of a [Session], and its
+// answers into packets. It belongs to the goroutine of its connection.
+//
+// The library's arguments are not looked at: addresses have lost their brackets
+// and ESMTP arguments in them, macros their stage. The conn keeps both whole.
+type session struct {
+	milter.NoOpMilter // header and body never get here
+
+	srv  *Server
+	conn *conn
+
+	judge    Session // nil before connect, and when none is to be asked
+	limited  bool    // there was no place for it: no judge at all
+	failed   bool    // the judge has panicked, and is only closed any more
+	warned   bool    // of commands out of order
+	accepted int     // recipients of the open transaction
+	queueID  string  // the last {i} of the open transaction
+}
+
+// patience is how long the MTA may be silent. Between an accepted recipient and
+// the end of the message it is, for as long as the client takes to send it.
+func (s *session) patience() time.Duration {
+	if s.accepted > 0 {
+		return s.srv.cfg.DataTimeout
+	}
+	return s.srv.cfg.IdleTimeout
+}
+
+// Connect opens the session of a client. The MTA's greeting waits for it.
+func (s *session) Connect(string, string, uint16, net.IP, *milter.Modifier) (milter.Response, error) {
+	s.leave() // of a client before this one, if the connection is used again
+	c := s.conn
+	c.client.MTA = engine.MTA{
+		Name:       c.macros.get('C', "j"),
+		IfAddr:     parseAddr(c.macros.get('C', "if_addr")),
+		DaemonAddr: parseAddr(c.macros.get('C', "daemon_addr")),
+		DaemonName: c.macros.get('C', "daemon_name"),
+	}
+	c.macros.drop('C')
+	if !s.limited {
+		s.askConnect()
+	}
+	return milter.RespContinue, nil
+}
+
+// Helo passes the name on, and always says continue: Sendmail throws the text of
+// an earlier verdict away, and one given here sticks, a second EHLO is not asked.
+func (s *session) Helo(string, *milter.Modifier) (milter.Response, error) {
+	s.conn.macros.drop('H')
+	if s.judged("HELO", true) {
+		s.askHelo()
+	}
+	return milter.RespContinue, nil
+}
+
+// MailFrom opens a transaction. When it is refused there is none.
+func (s *session) MailFrom(string, *milter.Modifier) (milter.Response, error) {
+	s.closeMail()
+	s.noteQueueID('M')
+	m := engine.Mail{
+		From:    string(s.conn.arg),
+		Account: s.conn.macros.get('M', "auth_authen"),
+		QueueID: s.queueID,
+	}
+	s.conn.macros.drop('M')
+	a := s.srv.failure
+	if s.judged("MAIL", true) {
+		a = s.askMail(m)
+	}
+	if a.Action != profile.Continue {
+		s.conn.closeMail()
+	}
+	return response(a), nil
+}
+
+// RcptTo asks about a recipient. One that the MTA refuses itself is only shown
+// to the judge: the client gets the MTA's reply, whatever we say.
+func (s *session) RcptTo(string, *milter.Modifier) (milter.Response, error) {
+	s.noteQueueID('R')
+	r := engine.Rcpt{To: string(s.conn.arg), QueueID: s.queueID}
+	if s.conn.macros.get('R', "rcpt_mailer") == "error" {
+		r.Refused, r.Status = true, s.conn.macros.get('R', "rcpt_host")
+	}
+	s.conn.macros.drop('R')
+	a := s.srv.failure
+	if s.judged("RCPT", s.conn.mailOpen()) {
+		a = s.askRcpt(r)
+	}
+	if r.Refused {
+		return milter.RespContinue, nil
+	}
+	if a.Action == profile.Continue {
+		s.accepted++
+	}
+	return response(a), nil
+}
+
+// Body is the end of the message: the MTA has all of it. It is taken, always; a
+// failure of ours here is no reason to ask for it again.
+func (s *session) Body(*milter.Modifier) (milter.Response, error) {
+	s.noteQueueID('E')
+	s.conn.macros.drop('E')
+	if s.judged("end of message", s.conn.mailOpen()) {
+		s.askEnd()
+	}
+	s.closeMail()
+	s.conn.closeMail()
+	return milter.RespContinue, nil
+}
+
+// Abort drops the message. What is known of connection and HELO stays: Postfix
+// sends the H of a second EHLO before the A.
+func (s *session) Abort(*milter.Modifier) error {
+	for _, stage := range []byte("MRE") {
+		s.conn.macros.drop(stage)
+	}
+	if s.judge != nil && !s.failed {
+		s.askAbort()
+	}
+	s.closeMail()
+	s.conn.closeMail()
+	return nil
+}
+
+// leave ends the judge's session, if there is one, and forgets all of it.
+func (s *session) leave() {
+	if s.judge != nil {
+		s.askClose()
+	}
+	s.judge, s.failed, s.warned = nil, false, false
+	s.closeMail()
+	s.conn.closeMail()
+}
+
+// closeMail forgets what was kept of a transaction.
+func (s *session) closeMail() { s.accepted, s.queueID = 0, "" }
+
+// noteQueueID keeps the last {i} the MTA has told in this transaction: Postfix
+// has none before the first accepted recipient, Sendmail may not repeat it.
+func (s *session) noteQueueID(stage byte) {
+	if id := s.conn.macros.get(stage, "i"); id != "" {
+		s.queueID = id
+	}
+}
+
+// judged reports whether the judge can be asked about a command. It cannot when
+// there was no place for this session, when it has panicked, and when the MTA has
+// left out a step before: then on_failure is the answer, and once a warning.
+func (s *session) judged(command string, inOrder bool) bool {
+	if s.limited || s.failed {
+		return false
+	}
+	if s.judge != nil && inOrder {
+		return true
+	}
+	if !s.warned {
+		s.warned = true
+		s.srv.log(slog.LevelWarn, "milter command out of order, answered by on_failure", s.conn, slog.String("command", command))
+	}
+	return false
+}
+
+// The calls of the judge. A panic in one of them is the judge's last word: from
+// there on this session is answered by on_failure.
+
+func (s *session) askConnect() {
+	defer func() { s.contain("connect", recover()) }()
+	s.judge = s.srv.cfg.Handler.Connect(s.conn.client)
+}
+
+func (s *session) askHelo() {
+	defer func() { s.contain("helo", recover()) }()
+	s.judge.Helo(string(s.conn.arg))
+}
+
+func (s *session) askMail(m engine.Mail) (a engine.Answer) {
+	defer func() {
+		if s.contain("mail", recover()) {
+			a = s.srv.failure
+		}
+	}()
+	return s.judge.Mail(m)
+}
+
+func (s *session) askRcpt(r engine.Rcpt) (a engine.Answer) {
+	defer func() {
+		if s.contain("rcpt", recover()) {
+			a = s.srv.failure
+		}
+	}()
+	return s.judge.Rcpt(r)
+}
+
+func (s *session) askEnd() {
+	defer func() { s.contain("eom", recover()) }()
+	s.judge.EndOfMessage(s.queueID)
+}
+
+func (s *session) askAbort() {
+	defer func() { s.contain("abort", recover()) }()
+	s.judge.Abort()
+}
+
+func (s *session) askClose() {
+	defer func() { s.contain("close", recover()) }()
+	s.judge.Close()
+}
+
+// contain takes what recover gave. One broken session must not take the daemon
+// down, nor hold up the mail of its client.
+func (s *session) contain(stage string, panicked any) bool {
+	if panicked == nil {
+		return false
+	}
+	s.failed = true
+	s.srv.panics.Add(1)
+	s.srv.log(slog.LevelError, "panic in handler, session answered by on_failure", s.conn,
+		slog.String("stage", stage), slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
+	return true
+}
