@@ -13,6 +13,9 @@ import (
 // PostfixOptions say what a private Postfix is like. The zero value is a Postfix
 // without a milter on a free port of 127.0.0.1.
 type PostfixOptions struct {
+	// Root is where Debian's package lies: "/", or where it is unpacked. "" takes
+	// the installed one or else build/deps/postfix, as .ci/deps leaves it.
+	Root        string
 	Dir         string   // for everything it keeps; "": a temporary one, removed by Stop
 	Hostname    string   // "": mx.test
 	ListenAddrs []string // "127.0.0.1:0", "[::1]:25"; port 0 is a free one; none: "127.0.0.1:0"
@@ -33,6 +36,7 @@ type PostfixOptions struct {
 
 // A Postfix is a running private instance.
 type Postfix struct {
+	home  postfixHome
 	log   *Log
 	addrs []string
 	dir   string // removed by Stop when temp
@@ -40,16 +44,14 @@ type Postfix struct {
 	proc  *process
 }
 
-// postfixDaemons is where Debian keeps what master runs.
-const postfixDaemons = "/usr/lib/postfix/sbin"
-
 // StartPostfix starts a private Postfix and returns when it answers on each
 // address. The caller must Stop it. It needs root.
 func StartPostfix(opts PostfixOptions) (*Postfix, error) {
-	if _, err := os.Stat(postfixDaemons + "/master"); err != nil {
-		return nil, fmt.Errorf("no Postfix here (run .ci/deps): %w", err)
+	home, err := findPostfix(opts.Root)
+	if err != nil {
+		return nil, err
 	}
-	p := &Postfix{log: new(Log), dir: opts.Dir}
+	p := &Postfix{log: new(Log), dir: opts.Dir, home: home}
 	if err := p.start(opts); err != nil {
 		return nil, errors.Join(fmt.Errorf("start Postfix: %w; its log:\n%s", err, p.log.tail(20)), p.Stop())
 	}
@@ -71,7 +73,7 @@ func (p *Postfix) start(opts PostfixOptions) (err error) {
 	}
 	// Not "postfix start-fg": its script checks a whole installation, which takes
 	// seconds. With -s master keeps its log on our pipe.
-	p.proc, err = startProcess(p.log, "", postfixDaemons+"/master", "-s", "-c", filepath.Join(p.dir, "etc"))
+	p.proc, err = startProcess(p.log, "", p.home.env(), p.home.daemons()+"/master", "-s", "-c", filepath.Join(p.dir, "etc"))
 	if err != nil {
 		return err
 	}
@@ -103,11 +105,11 @@ func (p *Postfix) Stop() error {
 // configure writes main.cf and master.cf and lays the folders with the owners
 // that Postfix checks for.
 func (p *Postfix) configure(opts PostfixOptions) error {
-	owner, err := userID("postfix")
+	owner, err := userID(p.home.owner)
 	if err != nil {
 		return err
 	}
-	group, err := groupID("postdrop")
+	group, err := groupID(p.home.dropGroup)
 	if err != nil {
 		return err
 	}
@@ -179,10 +181,13 @@ func (p *Postfix) mainCF(opts PostfixOptions) map[string]string {
 		"compatibility_level":  "3.6",
 		"queue_directory":      filepath.Join(p.dir, "spool"),
 		"data_directory":       filepath.Join(p.dir, "data"),
-		"command_directory":    "/usr/sbin",
-		"daemon_directory":     postfixDaemons,
-		"mail_owner":           "postfix",
-		"setgid_group":         "postdrop",
+		"command_directory":    filepath.Join(p.home.root, "usr/sbin"),
+		"daemon_directory":     p.home.daemons(),
+		"shlib_directory":      p.home.libraries(),
+		"meta_directory":       filepath.Join(p.home.root, "etc/postfix"),
+		"mail_owner":           p.home.owner,
+		"setgid_group":         p.home.dropGroup,
+		"import_environment":   "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME LD_LIBRARY_PATH",
 		"maillog_file":         "/dev/stdout",
 		"myhostname":           p.hostname(opts),
 		"mydestination":        strings.Join(append([]string{"$myhostname", "localhost"}, opts.Domains...), ", "),

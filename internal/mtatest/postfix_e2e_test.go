@@ -11,8 +11,14 @@ import (
 	"time"
 )
 
-func TestAPrivatePostfixTakesMail(t *testing.T) {
+func TestAPrivatePostfixTakesMail(t *testing.T) { runPostfix(t, "") }
+
+// On a machine with another mail server Postfix is not installed.
+func TestAnUnpackedPostfixTakesMail(t *testing.T) { runPostfix(t, os.Getenv("E2E_POSTFIX")) }
+
+func runPostfix(t *testing.T, root string) {
 	p, err := StartPostfix(PostfixOptions{
+		Root:    root,
 		Domains: []string{"example.net"}, Users: []string{"jo@example.net"},
 		ListenAddrs: []string{"127.0.0.1:0", "[::1]:0"}, XCLIENT: true, TLS: true,
 	})

@@ -41,10 +41,11 @@ type process struct {
 }
 
 // startProcess runs a command in a process group of its own; what it and its
-// children print goes to log.
-func startProcess(log *Log, dir, name string, args ...string) (*process, error) {
+// children print goes to log. env is added to our own environment.
+func startProcess(log *Log, dir string, env []string, name string, args ...string) (*process, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
+	cmd.Env = append(cmd.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a group of its own; master insists on a session
 	// A grandchild that outlives the child would hold the pipe.

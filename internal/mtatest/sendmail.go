@@ -82,7 +82,7 @@ func (s *Sendmail) start() (err error) {
 		return fmt.Errorf("make the alias table: %w: %s", err, out)
 	}
 	s.log = s.opts.Syslog.Log(tag)
-	if s.proc, err = startProcess(&s.out, s.dir, program, "-C", cf, "-L", tag, "-bD"); err != nil {
+	if s.proc, err = startProcess(&s.out, s.dir, nil, program, "-C", cf, "-L", tag, "-bD"); err != nil {
 		return err
 	}
 	return s.proc.waitForSMTP(s.addrs)
