@@ -2,6 +2,7 @@ package dnstest
 
 import (
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -144,6 +145,7 @@ func longer(name string) string {
 
 // huge fills an answer up to what one message holds.
 func huge(name string, qtype uint16) []dns.RR {
+	h := header(name, qtype)
 	var rrs []dns.RR
 	switch qtype {
 	case dns.TypeTXT:
@@ -151,22 +153,23 @@ func huge(name string, qtype uint16) []dns.RR {
 		for i := range strs {
 			strs[i] = strings.Repeat("x", 250)
 		}
-		rrs = append(rrs, &dns.TXT{Hdr: header(name, qtype), Txt: strs})
+		rrs = append(rrs, &dns.TXT{Hdr: h, Txt: strs})
 	case dns.TypePTR:
 		for i := range 100 {
-			rrs = append(rrs, rr("%s 300 IN PTR host%d.huge.test.", name, i))
+			rrs = append(rrs, &dns.PTR{Hdr: h, Ptr: fmt.Sprintf("host%d.huge.test.", i)})
 		}
 	case dns.TypeMX:
 		for i := range 1500 {
-			rrs = append(rrs, rr("%s 300 IN MX %d mx%d.huge.test.", name, i, i))
+			rrs = append(rrs, &dns.MX{Hdr: h, Preference: uint16(i), Mx: fmt.Sprintf("mx%d.huge.test.", i)})
 		}
 	case dns.TypeAAAA:
 		for i := range 2000 {
-			rrs = append(rrs, rr("%s 300 IN AAAA 2001:db8::%x", name, i+1))
+			rrs = append(rrs, &dns.AAAA{Hdr: h, AAAA: net.IP{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)}})
 		}
 	default:
+		h.Rrtype = dns.TypeA
 		for i := range 3500 {
-			rrs = append(rrs, rr("%s 300 IN A 198.18.%d.%d", name, i/256, i%256))
+			rrs = append(rrs, &dns.A{Hdr: h, A: net.IPv4(198, 18, byte(i>>8), byte(i))})
 		}
 	}
 	return rrs

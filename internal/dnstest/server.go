@@ -9,6 +9,7 @@
 package dnstest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -33,6 +34,7 @@ type Server struct {
 	modes     map[modeKey]Mode
 	delay     time.Duration
 	questions map[string]int
+	asked     chan struct{} // closed, and made anew, when a question comes
 	closed    bool
 }
 
@@ -58,6 +60,7 @@ func StartAt(addr netip.AddrPort, zone string) (*Server, error) {
 		nodes:     map[string]int{},
 		modes:     map[modeKey]Mode{},
 		questions: map[string]int{},
+		asked:     make(chan struct{}),
 	}
 	if err := s.Add(zone); err != nil {
 		return nil, err
@@ -189,6 +192,24 @@ func (s *Server) Questions() map[string]int {
 	return asked
 }
 
+// Await returns once the question, in the form of a key of Questions, was asked
+// n times or more; or when ctx ends, with its error.
+func (s *Server) Await(ctx context.Context, question string, n int) error {
+	for {
+		s.mu.Lock()
+		asked, changed := s.questions[question], s.asked
+		s.mu.Unlock()
+		if asked >= n {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("dnstest: %q asked %d times: %w", question, asked, ctx.Err())
+		}
+	}
+}
+
 // ResetQuestions forgets what was asked so far.
 func (s *Server) ResetQuestions() {
 	s.mu.Lock()
@@ -205,6 +226,8 @@ func (s *Server) serve(w dns.ResponseWriter, q *dns.Msg) {
 
 	s.mu.Lock()
 	s.questions[strings.TrimSuffix(name, ".")+" "+dns.TypeToString[qtype]]++
+	close(s.asked)
+	s.asked = make(chan struct{})
 	mode, delay := s.mode(name, qtype), s.delay
 	s.mu.Unlock()
 

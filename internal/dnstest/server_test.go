@@ -1,6 +1,7 @@
 package dnstest
 
 import (
+	"context"
 	"net/netip"
 	"testing"
 	"time"
@@ -120,6 +121,14 @@ func TestQuestionsAreCounted(t *testing.T) {
 	ask(t, s, "tcp", "mx.good.test", dns.TypeA)
 	if n := s.Questions()["mx.good.test A"]; n != 2 {
 		t.Errorf("asked twice, counted %d: %v", n, s.Questions())
+	}
+	if err := s.Await(t.Context(), "mx.good.test A", 2); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Await(ctx, "mx.good.test A", 3); err == nil {
+		t.Error("waited for a third question and got it")
 	}
 	s.ResetQuestions()
 	if n := len(s.Questions()); n != 0 {

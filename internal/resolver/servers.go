@@ -1,0 +1,179 @@
+package resolver
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// missesToDown unanswered questions in a row, or refusals, put a server
+	// aside. SERVFAIL does not: any stranger's broken zone gives it.
+	missesToDown = 3
+
+	// A server that is down is probed: first after probeFirst, then with twice
+	// the pause each time up to probeMost.
+	probeFirst = time.Second
+	probeMost  = 15 * time.Second
+)
+
+// servers are whom to ask, in the operator's order.
+type servers struct {
+	all   []*server
+	downs atomic.Int32 // how many of them are down
+}
+
+// A server is one recursive resolver and what we think of it.
+type server struct {
+	addr   netip.AddrPort
+	shared *sharedSockets // to a loopback address; else nil, and each question has its own socket
+
+	mu     sync.Mutex
+	down   bool
+	misses int           // since the last answer
+	rtt    time.Duration // smoothed
+	plain  bool          // it cannot read EDNS0
+
+	queries, failures atomic.Uint64
+}
+
+func newServers(addrs []netip.AddrPort) *servers {
+	ss := &servers{}
+	for _, a := range addrs {
+		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+		if slices.ContainsFunc(ss.all, func(s *server) bool { return s.addr == a }) {
+			continue
+		}
+		s := &server{addr: a}
+		if a.Addr().IsLoopback() {
+			// Nobody off this host can send to these sockets, so a question is
+			// known well enough by its id (RFC 5452 section 9.2 is about the others).
+			s.shared = newSharedSockets(a)
+		}
+		ss.all = append(ss.all, s)
+	}
+	return ss
+}
+
+// close ends the shared sockets.
+func (ss *servers) close() {
+	for _, s := range ss.all {
+		if s.shared != nil {
+			s.shared.close()
+		}
+	}
+}
+
+// allDown reports whether there is no server that answered lately.
+func (ss *servers) allDown() bool { return int(ss.downs.Load()) == len(ss.all) }
+
+// order gives whom to ask, first choice first: those that are up, or all if none is.
+func (ss *servers) order() []*server {
+	if ss.downs.Load() == 0 || ss.allDown() {
+		return ss.all
+	}
+	up := make([]*server, 0, len(ss.all))
+	for _, s := range ss.all {
+		if !s.isDown() {
+			up = append(up, s)
+		}
+	}
+	if len(up) == 0 { // the last one went meanwhile
+		return ss.all
+	}
+	return up
+}
+
+func (s *server) isDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.down
+}
+
+// edns reports whether to ask s with EDNS0.
+func (s *server) edns() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.plain
+}
+
+// setPlain notes that s answered without EDNS0 what it refused with it.
+func (s *server) setPlain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.plain = true
+}
+
+// answered notes an answer of s, whatever it says.
+func (r *Resolver) answered(s *server, rtt time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.misses = 0
+	if s.rtt == 0 {
+		s.rtt = rtt
+	}
+	s.rtt += (rtt - s.rtt) / 8
+	if s.down {
+		s.down = false
+		s.plain = false // it may be another program now
+		r.servers.downs.Add(-1)
+		r.cfg.Logger.Info("dns server up", "server", s.addr.String())
+	}
+}
+
+// missed notes that s did not serve us: weight 1 for no answer in time and for
+// a refusal, missesToDown when nothing listens there.
+func (r *Resolver) missed(s *server, weight int, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.misses += weight
+	if s.down || s.misses < missesToDown {
+		return
+	}
+	s.down = true
+	r.servers.downs.Add(1)
+	r.cfg.Logger.Warn("dns server down", "server", s.addr.String(), "reason", reason)
+	// We are in a flight or a probe, which Close waits for.
+	r.work.Go(func() { r.probe(s) })
+}
+
+// probe asks s now and then until it, or a flight, finds it up again.
+func (r *Resolver) probe(s *server) {
+	q, err := newQuestion("", typeNS) // every resolver knows the root's servers
+	if err != nil {
+		return
+	}
+	timer := time.NewTimer(r.probeFirst)
+	defer timer.Stop()
+	for pause := r.probeFirst; s.isDown(); pause = min(2*pause, probeMost) {
+		timer.Reset(pause)
+		select {
+		case <-r.closing:
+			return
+		case <-timer.C:
+		}
+		r.probeOnce(s, q)
+	}
+}
+
+// probeOnce asks q of s and notes an answer. A refusal is none.
+func (r *Resolver) probeOnce(s *server, q *question) {
+	replies := make(chan reply, 1)
+	t := &try{server: s}
+	if err := r.send(t, q, time.Now().Add(r.cfg.Timeout), replies); err != nil {
+		return
+	}
+	defer t.stop()
+	timer := time.NewTimer(r.cfg.Timeout)
+	defer timer.Stop()
+	select {
+	case <-r.closing:
+	case <-timer.C:
+	case rep := <-replies:
+		if rep.err == nil && rcode(rep.msg) != rcodeRefused {
+			r.answered(s, time.Since(t.sent))
+		}
+	}
+}
