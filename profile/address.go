@@ -1,0 +1,308 @@
+package profile
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// addressMarks are what is found of a client's address in a name.
+type addressMarks struct {
+	full     bool // all of it
+	part     bool // two neighbouring octets, or half of an IPv6 address
+	together bool // IPv4, zero padded and run together
+	reversed bool // IPv4, last octet first
+	v4       bool
+	private  bool // IPv6, and its host made up the last half (RFC 8981)
+}
+
+func (a addressMarks) any() bool { return a.full || a.part }
+
+// lineSign returns the pattern that says access line without a word; "" if there
+// is none. Access providers name their lines so, by the thousand; on senders of
+// real mail it is hardly seen. left is the name left of its registered domain.
+func (a addressMarks) lineSign(left string) string {
+	switch {
+	case !a.full:
+		return ""
+	case a.together:
+		return "the client's octets run together"
+	case a.reversed && isDigit(left[0]) && strings.Count(left, ".") >= 3 && !strings.Contains(left, "-"):
+		return "the client's address as in a reverse zone"
+	case a.private:
+		return "a temporary IPv6 address"
+	case a.v4 && gluedLetters(left):
+		return "a letter and the client's address"
+	}
+	return ""
+}
+
+// gluedLetters reports whether a name begins with one or two letters that stand
+// directly before a number, as lines are numbered; not with those that mean a
+// server, an address or nothing.
+func gluedLetters(left string) bool {
+	n := 0
+	for n < len(left) && isLetter(left[n]) {
+		n++
+	}
+	if n == len(left) || !isDigit(left[n]) {
+		return false
+	}
+	switch left[:n] {
+	case "ip", "v", "vm", "vs", "vps", "sv", "ns", "ws", "dc":
+		return false
+	}
+	return n == 1 || n == 2
+}
+
+// findAddress looks for the client's address in a lower-case name or local part.
+func findAddress(s string, client netip.Addr) addressMarks {
+	client = client.Unmap()
+	switch {
+	case !client.IsValid() || s == "":
+		return addressMarks{}
+	case client.Is4():
+		return findIPv4(s, client.As4())
+	}
+	return findIPv6(s, client)
+}
+
+// findIPv4 goes through the runs of digits, in which octets stand one by one in
+// decimal, in any separators, or run together; then it looks for hex.
+func findIPv4(s string, octets [4]byte) addressMarks {
+	m := addressMarks{v4: true}
+	w := octetWalk{octets: octets, last: -1}
+	hex := 0 // the longest run that may hold eight hex digits
+	for at, run := 0, 0; at <= len(s); at++ {
+		if at < len(s) && isHex(s[at]) {
+			run++
+			hex = max(hex, run)
+		} else {
+			run = 0
+		}
+	}
+	for at := 0; at < len(s); {
+		if !isDigit(s[at]) {
+			at++
+			continue
+		}
+		end := at + 1
+		for end < len(s) && isDigit(s[end]) {
+			end++
+		}
+		w.read(s[at:end], &m)
+		at = end
+	}
+	w.finish(&m)
+	if !m.full && (hex >= 8 || strings.ContainsAny(s, "abcdef")) {
+		m.full = hasHex(s, octets, hex)
+	}
+	return m
+}
+
+// octetWalk follows the numbers of a name.
+type octetWalk struct {
+	octets        [4]byte
+	last          int  // the number before, -1 when it was none
+	lastLen       int  // its digits
+	ahead, behind int  // how many octets have followed each other, in order and reversed
+	seen          byte // a bit for each octet that stood somewhere as a number
+	pair          bool
+}
+
+// minPairDigits keeps two single digits, as in ns1-2, from being taken for two
+// octets.
+const minPairDigits = 3
+
+func (w *octetWalk) read(run string, m *addressMarks) {
+	v, ok := octet(run)
+	if !ok {
+		w.last = -1
+		w.readLong(run, m)
+		return
+	}
+	forward, backward := false, false
+	for i, o := range w.octets {
+		if int(o) != v {
+			continue
+		}
+		w.seen |= 1 << i
+		forward = forward || i > 0 && int(w.octets[i-1]) == w.last
+		backward = backward || i < 3 && int(w.octets[i+1]) == w.last
+	}
+	if (forward || backward) && len(run)+w.lastLen >= minPairDigits {
+		w.pair = true
+		w.ahead, w.behind = next(w.ahead, forward), next(w.behind, backward)
+	} else {
+		w.ahead, w.behind = 0, 0
+	}
+	m.reversed = m.reversed || w.behind == 3 && w.ahead < 3
+	w.last, w.lastLen = v, len(run)
+}
+
+func next(n int, ok bool) int {
+	if ok {
+		return n + 1
+	}
+	return 0
+}
+
+// finish: all four octets, two of them side by side, are the whole address.
+func (w *octetWalk) finish(m *addressMarks) {
+	m.part = m.part || w.pair
+	m.full = m.full || w.pair && w.seen == 0xf
+}
+
+// octet reads a run of digits as one octet, zero padded or not.
+func octet(run string) (int, bool) {
+	if len(run) > 3 {
+		return 0, false
+	}
+	v := 0
+	for i := 0; i < len(run); i++ {
+		v = v*10 + int(run[i]-'0')
+	}
+	return v, v <= 255
+}
+
+// readLong reads octets run together, padded or not, in either order, and the
+// address as one decimal number.
+func (w *octetWalk) readLong(run string, m *addressMarks) {
+	if len(run) < 5 || len(run) > 12 {
+		return
+	}
+	o := w.octets
+	var room [12]byte
+	for _, order := range [2][4]byte{o, {o[3], o[2], o[1], o[0]}} {
+		switch {
+		case len(run) == 12 && run == string(padded(room[:0], order[:])):
+			m.full, m.together = true, true
+		case len(run) >= 6 && run == string(plain(room[:0], order[:])):
+			m.full = true
+		case run == strconv.FormatUint(uint64(order[0])<<24|uint64(order[1])<<16|uint64(order[2])<<8|uint64(order[3]), 10):
+			m.full = true
+		}
+		for i := 0; i < 3 && len(run) <= 6; i++ {
+			pair := order[i : i+2]
+			m.part = m.part || run == string(plain(room[:0], pair)) || run == string(padded(room[:0], pair))
+		}
+		for i := 0; i < 2 && len(run) == 9; i++ {
+			m.part = m.part || run == string(padded(room[:0], order[i:i+3]))
+		}
+	}
+}
+
+func plain(to []byte, octets []byte) []byte {
+	for _, o := range octets {
+		to = strconv.AppendUint(to, uint64(o), 10)
+	}
+	return to
+}
+
+func padded(to []byte, octets []byte) []byte {
+	for _, o := range octets {
+		to = append(to, '0'+o/100, '0'+o/10%10, '0'+o%10)
+	}
+	return to
+}
+
+const hexDigits = "0123456789abcdef"
+
+func appendHex(to []byte, b byte) []byte { return append(to, hexDigits[b>>4], hexDigits[b&0xf]) }
+
+// hasHex looks for the octets in hex, in either order: run together, or one by
+// one between separators.
+func hasHex(s string, o [4]byte, longest int) bool {
+	for _, order := range [2][4]byte{o, {o[3], o[2], o[1], o[0]}} {
+		var room [12]byte
+		joined := room[:0]
+		for _, b := range order {
+			joined = appendHex(joined, b)
+		}
+		if longest >= 8 && strings.Contains(s, string(joined)) {
+			return true
+		}
+		for _, sep := range []byte("-._x") {
+			separated := room[:0]
+			for i, b := range order {
+				if i > 0 {
+					separated = append(separated, sep)
+				}
+				separated = appendHex(separated, b)
+			}
+			if strings.ContainsAny(string(separated), "abcdef") && strings.Contains(s, string(separated)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// findIPv6 looks for the 32 nibbles in either order, and for the groups as they
+// are written, padded, short or with :: for zeros, in other separators.
+func findIPv6(s string, client netip.Addr) addressMarks {
+	var m addressMarks
+	b := client.As16()
+	m.private = !chosenInterface(b)
+	bare := bareHex(s)
+	nibbles := make([]byte, 0, 32)
+	for _, o := range b {
+		nibbles = appendHex(nibbles, o)
+	}
+	m.full = strings.Contains(bare, string(nibbles))
+	m.part = strings.Contains(bare, string(nibbles[:16])) || m.private && strings.Contains(bare, string(nibbles[16:]))
+	if m.full {
+		return m
+	}
+	for i, k := 0, 31; i < k; i, k = i+1, k-1 {
+		nibbles[i], nibbles[k] = nibbles[k], nibbles[i]
+	}
+	m.full = strings.Contains(bare, string(nibbles)) || hasGroups(s, client)
+	return m
+}
+
+// bareHex takes the separators out.
+func bareHex(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '-', '.', '_', ':', 'x':
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// hasGroups looks for the groups without leading zeros, all eight of them or
+// with :: for the longest run of zeros.
+func hasGroups(s string, client netip.Addr) bool {
+	b := client.As16()
+	whole := make([]byte, 0, 40)
+	for i := 0; i < 16; i += 2 {
+		if i > 0 {
+			whole = append(whole, ':')
+		}
+		whole = strconv.AppendUint(whole, uint64(b[i])<<8|uint64(b[i+1]), 16)
+	}
+	short := client.String()
+	for _, sep := range []string{"-", ".", "_", "x"} {
+		if strings.Contains(s, strings.ReplaceAll(string(whole), ":", sep)) || strings.Contains(s, strings.ReplaceAll(short, ":", sep)) {
+			return true
+		}
+	}
+	return false
+}
+
+// chosenInterface reports whether the last half of an IPv6 address was not made
+// up by the host for its privacy (RFC 8981): mostly zeros, or of a MAC address.
+func chosenInterface(b [16]byte) bool {
+	if b[11] == 0xff && b[12] == 0xfe { // RFC 4291 appendix A
+		return true
+	}
+	zeros := 0
+	for _, o := range b[8:] {
+		if o == 0 {
+			zeros++
+		}
+	}
+	return zeros >= 3
+}
