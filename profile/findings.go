@@ -1,0 +1,131 @@
+package profile
+
+// An Alone says what a finding's shipped points may do by themselves.
+type Alone uint8
+
+const (
+	AloneNo       Alone = iota // does not refuse by itself
+	AloneYes                   // refuses by itself
+	AloneStrict                // refuses by itself in baseline strict only
+	AloneOperator              // the operator's choice; weighs nothing as shipped
+	AloneNever                 // law: the reject threshold must be met without it
+)
+
+// String gives the word of the manual's table.
+func (a Alone) String() string {
+	return [...]string{"no", "yes", "only strict", "operator's choice", "never"}[a]
+}
+
+// Info describes one finding: a row of the table of findings.
+type Info struct {
+	ID     string
+	Code   int    // basic reply code, 0 when the finding never speaks
+	Status string // enhanced status code, "" likewise
+	Alone  Alone
+	Error  bool     // our own trouble: carries no points, takes "tempfail" instead
+	Lifts  []string // ids whose points its own, negative points may outweigh; nil when it lifts nothing
+}
+
+// Findings returns a row for each finding that this version judges, in table
+// order, which breaks ties of who speaks.
+func Findings() []Info {
+	infos := make([]Info, len(table))
+	for i, r := range table {
+		infos[i] = Info{ID: r.id, Code: r.code, Status: r.status, Alone: r.alone, Error: r.error}
+		for other := range table {
+			if r.lifts.has(kind(other)) {
+				infos[i].Lifts = append(infos[i].Lifts, table[other].id)
+			}
+		}
+	}
+	return infos
+}
+
+// A kind is a finding's place in the table.
+type kind uint8
+
+const (
+	rdnsMissing kind = iota
+	rdnsUnconfirmed
+	rdnsGeneric
+	rdnsDynamic
+	rdnsError
+	heloMissing
+	heloSyntax
+	heloNotFQDN
+	heloAddress
+	heloLiteralMismatch
+	heloLocalhost
+	heloIsUs
+	heloBot
+	heloUnresolvable
+	heloNotClient
+	heloUnrelated
+	heloGeneric
+	fromSyntax
+	fromNoDomain
+	fromUnresolvable
+	fromNullMX
+	fromBogusMX
+	fromAddress
+	fromError
+	bounceManyRcpts
+	relation
+	retryPassed
+	kinds // how many there are
+)
+
+// A scope is a set of kinds.
+type scope uint64
+
+func scopeOf(ks ...kind) scope {
+	var s scope
+	for _, k := range ks {
+		s |= 1 << k
+	}
+	return s
+}
+
+func (s scope) has(k kind) bool { return s>>k&1 != 0 }
+
+type row struct {
+	id     string
+	code   int
+	status string
+	alone  Alone
+	error  bool
+	lifts  scope
+}
+
+// table is part 4 of the design, row by row. The findings that rest on SPF
+// (from-is-us, from-unrelated, spf-*) get their rows when SPF is asked.
+var table = [kinds]row{
+	rdnsMissing:         {id: "rdns-missing", code: 550, status: "5.7.25", alone: AloneStrict}, // RFC 7372 section 3.3
+	rdnsUnconfirmed:     {id: "rdns-unconfirmed", code: 550, status: "5.7.25"},
+	rdnsGeneric:         {id: "rdns-generic", code: 550, status: "5.7.25"},
+	rdnsDynamic:         {id: "rdns-dynamic", code: 550, status: "5.7.25"},
+	rdnsError:           {id: "rdns-error", code: 451, status: "4.4.3", alone: AloneNever, error: true}, // RFC 3463 section 3.5
+	heloMissing:         {id: "helo-missing", code: 503, status: "5.5.1", alone: AloneYes},
+	heloSyntax:          {id: "helo-syntax", code: 501, status: "5.5.4", alone: AloneYes},
+	heloNotFQDN:         {id: "helo-not-fqdn", code: 550, status: "5.7.1"},
+	heloAddress:         {id: "helo-address", code: 550, status: "5.7.1", alone: AloneYes},
+	heloLiteralMismatch: {id: "helo-literal-mismatch", code: 550, status: "5.7.1", alone: AloneYes},
+	heloLocalhost:       {id: "helo-localhost", code: 550, status: "5.7.1", alone: AloneYes},
+	heloIsUs:            {id: "helo-is-us", code: 550, status: "5.7.1", alone: AloneYes},
+	heloBot:             {id: "helo-bot", code: 550, status: "5.7.1", alone: AloneYes},
+	heloUnresolvable:    {id: "helo-unresolvable", code: 550, status: "5.7.1"},
+	heloNotClient:       {id: "helo-not-client", code: 550, status: "5.7.1", alone: AloneNever}, // RFC 5321 section 4.1.4
+	heloUnrelated:       {id: "helo-unrelated", code: 550, status: "5.7.1", alone: AloneNever},
+	heloGeneric:         {id: "helo-generic", code: 550, status: "5.7.1"},
+	fromSyntax:          {id: "from-syntax", code: 501, status: "5.1.7"},
+	fromNoDomain:        {id: "from-no-domain", code: 550, status: "5.1.8", alone: AloneYes}, // RFC 3463 section 3.2
+	fromUnresolvable:    {id: "from-unresolvable", code: 550, status: "5.1.8", alone: AloneYes},
+	fromNullMX:          {id: "from-null-mx", code: 550, status: "5.7.27", alone: AloneYes}, // RFC 7505 section 4.2
+	fromBogusMX:         {id: "from-bogus-mx", code: 550, status: "5.1.8"},
+	fromAddress:         {id: "from-address", code: 550, status: "5.7.1", alone: AloneOperator},
+	fromError:           {id: "from-error", code: 451, status: "4.4.3", alone: AloneNever, error: true},
+	bounceManyRcpts:     {id: "bounce-many-rcpts", code: 550, status: "5.7.1"},
+	relation: {id: "relation", lifts: scopeOf(rdnsMissing, rdnsUnconfirmed, rdnsGeneric, rdnsDynamic, rdnsError,
+		heloUnresolvable, heloNotClient, heloUnrelated, heloGeneric, heloNotFQDN)},
+	retryPassed: {id: "retry-passed"},
+}

@@ -1,0 +1,133 @@
+package profile
+
+import "net/netip"
+
+// A Judgement is what the facts prove of a visit. Findings and Score stand at
+// the top of a record; Decide answers for each recipient. It is read-only.
+type Judgement struct {
+	Findings []Finding // heaviest first, ties in table order
+	Score    float64   // the sum of their points
+	Identity Identity
+
+	policy *Policy
+	client netip.Addr
+	trust  Trust
+	us     *Us
+	null   bool // the sender is known to be <>
+
+	marks    []mark  // what counts of Findings
+	possible []mark  // lifts that an answer which failed could have brought (law 2)
+	evidence float64 // the score that may support a reject
+	said     []kind  // the kinds of Findings, in the same order
+
+	findingRoom [4]Finding // for a visit with little to say
+	markRoom    [4]mark
+	saidRoom    [4]kind
+}
+
+// A mark is one finding as it counts: with the points of the policy, before
+// lifts are cut to what they may lift.
+type mark struct {
+	kind   kind
+	points float64
+	stale  bool
+}
+
+// Judge judges a visit by what is known of it. A finding is made only if it
+// holds under every answer that the unknown facts could have had. Exempt and
+// authenticated clients have none (law 4); their Identity is told all the same.
+func Judge(s *Session, p *Policy) *Judgement {
+	j := &Judgement{
+		policy: p, client: s.Client, trust: s.Trust, us: s.Us,
+		null: s.Sender.Given == Shown && s.Sender.Null,
+	}
+	j.Findings, j.marks, j.said = j.findingRoom[:0], j.markRoom[:0], j.saidRoom[:0]
+	f := facts{Session: s}
+	f.readHelo()
+	if s.Trust == Stranger {
+		j.judgeRDNS(&f)
+		j.judgeHelo(&f)
+		j.judgeSender(&f)
+		j.judgeRelation(&f)
+		j.settle()
+	}
+	j.Identity = f.identity()
+	return j
+}
+
+// facts are a session and what is worked out of it once.
+type facts struct {
+	*Session
+	helo    heloName
+	natures [maxPTR]Nature // of RDNS.Names, where known
+	read    [maxPTR]bool
+}
+
+// maxPTR is how many PTR names are looked at (RFC 8601 section 2.7.3 lets a
+// receiver stop there); a session holds no more.
+const maxPTR = 10
+
+// names are the client's PTR names, none unless they are known.
+func (f *facts) names() []PTR {
+	if f.RDNS.Outcome != Found {
+		return nil
+	}
+	return f.RDNS.Names[:min(len(f.RDNS.Names), maxPTR)]
+}
+
+// nature classifies the i-th PTR name, once.
+func (f *facts) nature(i int) Nature {
+	if !f.read[i] {
+		f.natures[i], f.read[i] = Classify(f.RDNS.Names[i].Name, f.Client), true
+	}
+	return f.natures[i]
+}
+
+// say makes a finding of the visit, and reports whether it was: what is off is
+// not judged.
+func (j *Judgement) say(k kind, detail string, stale bool) bool {
+	finding, m, ok := j.weigh(k, detail, stale)
+	if !ok {
+		return false
+	}
+	j.Findings = append(j.Findings, finding)
+	j.said = append(j.said, k)
+	if m.points != 0 {
+		j.marks = append(j.marks, m)
+	}
+	return true
+}
+
+// weigh gives a finding its points by the policy.
+func (j *Judgement) weigh(k kind, detail string, stale bool) (Finding, mark, bool) {
+	id := table[k].id
+	points := j.policy.Points[id]
+	finding := Finding{ID: id, Detail: detail, Stale: stale}
+	m := mark{kind: k, stale: stale}
+	switch points.Rule {
+	case Off:
+		return finding, m, false
+	case Monitor:
+		finding.Monitor = true
+	case AtLeastTempfail:
+		finding.Tempfail = true
+	default:
+		m.points = j.policy.weight(k, points.Value)
+		finding.Points = m.points
+	}
+	return finding, m, true
+}
+
+// settle adds up, gives each lift the points that it came to, and puts the
+// heaviest first.
+func (j *Judgement) settle() {
+	j.Score = j.sum(nil, false)
+	j.evidence = j.sum(nil, true)
+	j.tellLifts()
+	for i := 1; i < len(j.Findings); i++ { // stable, and the list is short
+		for k := i; k > 0 && j.Findings[k].Points > j.Findings[k-1].Points; k-- {
+			j.Findings[k], j.Findings[k-1] = j.Findings[k-1], j.Findings[k]
+			j.said[k], j.said[k-1] = j.said[k-1], j.said[k]
+		}
+	}
+}
