@@ -36,7 +36,7 @@ func runServe(args []string, stdout, stderr io.Writer) int {
 	logger := logging.New(out, logging.Options{JSON: cfg.Log.JSON, Level: cfg.Log.Level, NoStamp: logging.UnderJournald()})
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := serve(ctx, cfg, logger); err != nil {
+	if err := serve(ctx, cfg, logger, func() {}); err != nil {
 		logger.Error("failed", "error", err.Error())
 		return exitFailed
 	}
@@ -45,7 +45,8 @@ func runServe(args []string, stdout, stderr io.Writer) int {
 }
 
 // serve runs the daemon until ctx ends, and then until its sessions are drained.
-func serve(ctx context.Context, cfg *config.Config, logger *slog.Logger) error {
+// It calls ready when an MTA can connect.
+func serve(ctx context.Context, cfg *config.Config, logger *slog.Logger, ready func()) error {
 	r, err := newResolver(cfg, logger)
 	if err != nil {
 		return err
@@ -69,6 +70,7 @@ func serve(ctx context.Context, cfg *config.Config, logger *slog.Logger) error {
 	defer stopHangups()
 	logger.Info("serving", "version", version, "pid", os.Getpid(), "go", runtime.Version(),
 		"policy", cfg.PolicyID(), "mode", mode(cfg), "listen", cfg.Milter.Listen)
+	ready()
 	return serveAll(ctx, server, listeners)
 }
 

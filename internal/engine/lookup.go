@@ -138,11 +138,11 @@ func (v *Visit) askHelo(helo profile.Helo) {
 	pending := helo
 	pending.Host = profile.Host{A: profile.Failed, AAAA: profile.Failed}
 	v.helo = start(v, pending, func(ctx context.Context, set func(profile.Helo)) {
-		helo.Host = v.host(ctx, name)
+		helo.Host = v.host(ctx, atHelo, name)
 		if noAddress(helo.Host) {
 			helo.MX = profile.Failed
 			set(helo)
-			mx := v.lookup(ctx, name, dns.TypeMX)
+			mx := v.lookup(ctx, atHelo, name, dns.TypeMX)
 			helo.MX = outcomeOf(mx)
 			helo.Host.Stale = helo.Host.Stale || mx.Stale
 		}
@@ -174,8 +174,8 @@ func (v *Visit) askSender() {
 func (v *Visit) lookupSender(ctx context.Context, s profile.Sender, set func(profile.Sender)) {
 	var mx resolver.Answer
 	together(
-		func() { mx = v.lookup(ctx, s.Domain, dns.TypeMX) },
-		func() { s.Host = v.host(ctx, s.Domain) },
+		func() { mx = v.lookup(ctx, atMail, s.Domain, dns.TypeMX) },
+		func() { s.Host = v.host(ctx, atMail, s.Domain) },
 	)
 	setMX(&s, mx)
 	set(withFailedExchanges(s))
@@ -207,22 +207,22 @@ func (v *Visit) exchangeHost(ctx context.Context, name string) profile.Host {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return profile.Host{}
 	}
-	return v.host(ctx, name)
+	return v.host(ctx, atMail, name)
 }
 
 // host asks for both kinds of addresses of a name, together.
-func (v *Visit) host(ctx context.Context, name string) profile.Host {
+func (v *Visit) host(ctx context.Context, at stage, name string) profile.Host {
 	var a, aaaa resolver.Answer
 	together(
-		func() { a = v.lookup(ctx, name, dns.TypeA) },
-		func() { aaaa = v.lookup(ctx, name, dns.TypeAAAA) },
+		func() { a = v.lookup(ctx, at, name, dns.TypeA) },
+		func() { aaaa = v.lookup(ctx, at, name, dns.TypeAAAA) },
 	)
 	return hostOf(a, aaaa)
 }
 
-func (v *Visit) lookup(ctx context.Context, name string, qtype uint16) resolver.Answer {
+func (v *Visit) lookup(ctx context.Context, at stage, name string, qtype uint16) resolver.Answer {
 	answer := v.e.o.Resolver.Lookup(ctx, name, qtype)
-	v.trace.answer(name, qtype, answer)
+	v.trace.answer(at, name, qtype, answer)
 	return answer
 }
 

@@ -13,43 +13,72 @@ import (
 	"mailprofiled/internal/resolver"
 )
 
+// A stage is when a look-up could be started.
+type stage int
+
+const (
+	atConnect stage = iota
+	atHelo
+	atMail
+)
+
 // A trace collects what was asked. A nil trace collects nothing.
 type trace struct {
 	mu      sync.Mutex
-	lookups []RecordLookup
+	lookups []traced
 }
 
-func (t *trace) add(l RecordLookup) {
+type traced struct {
+	RecordLookup
+	at stage
+}
+
+// add keeps one row a question: the first answer is the one that cost time.
+func (t *trace) add(at stage, l RecordLookup) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, old := range t.lookups {
-		if old.Question == l.Question && old.Type == l.Type {
-			return // one row a question: the first answer is the one that cost time
+	for i := range t.lookups {
+		if old := &t.lookups[i]; old.Question == l.Question && old.Type == l.Type {
+			old.at = min(old.at, at)
+			return
 		}
 	}
-	t.lookups = append(t.lookups, l)
+	t.lookups = append(t.lookups, traced{l, at})
 }
 
-// all returns the rows; a question still out is not among them.
+// all returns the rows in the order of the stages, the same at each run; a
+// question still out is not among them.
 func (t *trace) all() []RecordLookup {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	rows := slices.Clone(t.lookups)
-	if rows == nil {
-		rows = []RecordLookup{}
+	slices.SortFunc(t.lookups, func(a, b traced) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(rank(a.Type), rank(b.Type)),
+			cmp.Compare(a.Question, b.Question), cmp.Compare(a.Type, b.Type))
+	})
+	rows := make([]RecordLookup, len(t.lookups))
+	for i, l := range t.lookups {
+		rows[i] = l.RecordLookup
 	}
 	return rows
 }
 
-func (t *trace) given(client netip.Addr, ptr string) {
-	t.add(RecordLookup{Question: reverseName(client), Type: "PTR", Answer: []string{ptr}, Source: "given"})
+// rank puts questions whose answers lead to others before those.
+func rank(qtype string) int {
+	if qtype == "PTR" || qtype == "MX" {
+		return 0
+	}
+	return 1
 }
 
-func (t *trace) answer(name string, qtype uint16, a resolver.Answer) {
+func (t *trace) given(client netip.Addr, ptr string) {
+	t.add(atConnect, RecordLookup{Question: reverseName(client), Type: "PTR", Answer: []string{ptr}, Source: "given"})
+}
+
+func (t *trace) answer(at stage, name string, qtype uint16, a resolver.Answer) {
 	if t == nil {
 		return
 	}
-	t.add(RecordLookup{
+	t.add(at, RecordLookup{
 		Question: name, Type: dns.TypeToString[qtype], Answer: answerText(a),
 		Source: source(a.Cached), MS: inMS(a.Took), Stale: a.Stale,
 	})
@@ -63,7 +92,7 @@ func (t *trace) reverse(client netip.Addr, r resolver.Reverse) {
 	for i, name := range r.Names {
 		names[i] = name.Name
 	}
-	t.answer(reverseName(client), dns.TypePTR, resolver.Answer{
+	t.answer(atConnect, reverseName(client), dns.TypePTR, resolver.Answer{
 		Outcome: r.Outcome, Reason: r.Reason, Names: names, Cached: r.Cached, Took: r.Took, Stale: r.Stale,
 	})
 	qtype := dns.TypeA
@@ -71,7 +100,7 @@ func (t *trace) reverse(client netip.Addr, r resolver.Reverse) {
 		qtype = dns.TypeAAAA
 	}
 	for _, name := range r.Names {
-		t.answer(name.Name, qtype, forwardAnswer(client, name))
+		t.answer(atConnect, name.Name, qtype, forwardAnswer(client, name))
 	}
 }
 

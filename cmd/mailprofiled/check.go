@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"mailprofiled/internal/config"
+)
+
+const checkHelp = `
+Reads the whole configuration and prints every mistake as "file:line: what;
+remedy". Warnings do not change the exit code, which is 1 if there is a mistake.`
+
+// runCheck is the command check. Its problems are its result; only beside the
+// settings of --print, which are the result then, warnings go to stderr.
+func runCheck(args []string, stdout, stderr io.Writer) int {
+	fs := newFlags("check", checkHelp)
+	path := fs.String("config", defaultConfig, "the configuration, a `FILE`; conf.d/*.toml beside it is read too")
+	show := fs.Bool("print", false, "print the effective settings, with the file and line of each")
+	changed := fs.Bool("changed", false, "print only those that differ from the baseline")
+	dns := fs.Bool("dns", false, "also ask each DNS server")
+	if code, ok := parse(fs, args, stdout, stderr); !ok {
+		return code
+	}
+	cfg, report := config.Load(*path)
+	if cfg == nil {
+		fmt.Fprintln(stdout, report)
+		fmt.Fprintf(stderr, "mailprofiled check: %s\n", count(len(report.Errors), "mistake"))
+		return exitFailed
+	}
+	settings := *show || *changed
+	problems := stdout
+	if settings {
+		problems = stderr
+	}
+	for _, p := range report.Problems() {
+		fmt.Fprintln(problems, p)
+	}
+	code := exitFine
+	if *dns && !dnsAnswers(cfg, problems) {
+		code = exitFailed
+	}
+	switch {
+	case settings:
+		if err := cfg.Print(stdout, *changed); err != nil {
+			fmt.Fprintf(stderr, "mailprofiled check: %v\n", err)
+			return exitFailed
+		}
+	case code == exitFine:
+		fmt.Fprintf(stdout, "%s: ok, policy %s, mode %s\n", *path, cfg.PolicyID(), mode(cfg))
+	}
+	return code
+}
+
+// dnsAnswers asks the DNS servers and tells what is wrong with them.
+func dnsAnswers(cfg *config.Config, w io.Writer) bool {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	problems := probeDNS(ctx, cfg)
+	for _, p := range problems {
+		fmt.Fprintln(w, p)
+	}
+	return len(problems) == 0
+}
+
+// count writes a number of things in words.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

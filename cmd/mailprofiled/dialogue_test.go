@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"mailprofiled/internal/config"
+	"mailprofiled/internal/dnstest"
+	"mailprofiled/internal/logging"
+	"mailprofiled/internal/miltertest"
+)
+
+// TestDialogues plays the sessions in testdata/dialogues against the daemon:
+// all of it but the process. Each file holds a config.toml, a DNS zone, lines
+// of names that misbehave, and the dialogue.
+func TestDialogues(t *testing.T) {
+	files, err := filepath.Glob("testdata/dialogues/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no dialogues: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts := make(map[string]string)
+			for _, f := range archive.Files {
+				parts[f.Name] = string(f.Data)
+			}
+			socket := startDaemon(t, parts["config.toml"], startDNS(t, parts["zone"], parts["misbehave"]))
+			miltertest.Play(t, func() net.Conn { return dial(t, socket) }, parts["dialogue"])
+		})
+	}
+}
+
+var modes = map[string]dnstest.Mode{
+	"timeout": dnstest.Timeout, "servfail": dnstest.ServFail, "refused": dnstest.Refused,
+	"garbage": dnstest.Garbage, "wrongid": dnstest.WrongID, "wrongname": dnstest.WrongName,
+	"loop": dnstest.Loop, "huge": dnstest.Huge, "truncate": dnstest.Truncate,
+}
+
+// startDNS serves a zone until the test ends.
+func startDNS(t *testing.T, zone, misbehaving string) *dnstest.Server {
+	t.Helper()
+	server, err := dnstest.Start(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	if err := misbehave(server, misbehaving); err != nil {
+		t.Fatal(err)
+	}
+	return server
+}
+
+// misbehave takes lines "NAME MODE".
+func misbehave(server *dnstest.Server, lines string) error {
+	for line := range strings.Lines(lines) {
+		name, mode, _ := strings.Cut(strings.TrimSpace(line), " ")
+		m, ok := modes[mode]
+		if !ok {
+			return fmt.Errorf("misbehave: no mode %q", mode)
+		}
+		server.Misbehave(name, m)
+	}
+	return nil
+}
+
+// startDaemon serves the configuration, with the DNS server and a socket put
+// in, until the test ends, and returns the socket's path.
+func startDaemon(t *testing.T, text string, dns *dnstest.Server) string {
+	t.Helper()
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "milter.sock")
+	text += fmt.Sprintf("\nmilter.listen = [%q]\ndns.servers = [%q]\n", "unix:"+socket, dns.Addr())
+	path := filepath.Join(dir, "mailprofiled.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, report := config.Load(path)
+	if cfg == nil {
+		t.Fatal(report)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended, ready := make(chan error, 1), make(chan struct{})
+	go func() { ended <- serve(ctx, cfg, logging.Discard(), func() { close(ready) }) }()
+	select {
+	case <-ready:
+	case err := <-ended:
+		t.Fatalf("serve: %v", err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return socket
+}
+
+func dial(t *testing.T, socket string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
