@@ -18,7 +18,7 @@ func (s *stage) explain(ctx context.Context, p *printer) error {
 	}
 	p.heading("Why? The same engine answers at the prompt, for any visit:")
 	p.line("")
-	p.line("  $ " + strings.Join(args, " "))
+	p.command(args)
 	cmd := exec.CommandContext(ctx, "./"+args[0], args[1:]...)
 	cmd.Dir = s.dir
 	var out, errs bytes.Buffer
@@ -27,9 +27,21 @@ func (s *stage) explain(ctx context.Context, p *printer) error {
 		return fmt.Errorf("explain: %w\n%s", err, errs.String())
 	}
 	for l := range strings.Lines(errs.String() + out.String()) {
-		p.line("  " + p.paint(dim, strings.TrimSuffix(l, "\n")))
+		l = strings.TrimRight(l, "\n")
+		text := strings.TrimLeft(l, " ")
+		p.block(dim, "  "+l[:len(l)-len(text)], text)
 	}
 	return nil
+}
+
+// command writes a command so that it can be typed, each flag beside its value.
+func (p *printer) command(args []string) {
+	flags := strings.ReplaceAll(strings.Join(args, " "), " --", "\n--")
+	lines := wrap(flags, "\n", width-10)
+	for i, l := range lines {
+		lines[i] = strings.ReplaceAll(strings.TrimSpace(l), "\n", " ")
+	}
+	p.line("  $ " + strings.Join(lines, " \\\n        "))
 }
 
 func explainArgs(from sender) []string {

@@ -28,8 +28,7 @@ func (s *stage) stay(ctx context.Context, p *printer) error {
 	}()
 	follow(ctx, s.daemon.log, s.daemon.log.Len(), func(line string) { p.block(dim, "  ", line) })
 	<-theirs
-	p.line("")
-	p.line("Ending Postfix, the daemon and the DNS, removing " + s.dir)
+	p.line("\nEnding it all, and removing " + s.dir)
 	return nil
 }
 
@@ -49,33 +48,32 @@ func follow(ctx context.Context, log *mtatest.Log, mark int, show func(line stri
 // invite says how to talk to the stage by hand.
 func (p *printer) invite(s *stage) {
 	host, port, _ := strings.Cut(s.postfix.Addr(), ":")
-	p.heading("KEEP=1: all stays up until Ctrl-C. Be a mail server yourself, in another terminal:")
+	p.heading("KEEP=1: all stays up until Ctrl-C. Be a mail server yourself, from another terminal:")
 	p.line("")
-	for _, l := range []string{
-		"nc -C " + host + " " + port + "          (or telnet; then type, line by line)",
-		"  EHLO localhost",
-		"  XCLIENT ADDR=203.0.113.45 NAME=[UNAVAILABLE] REVERSE_NAME=[UNAVAILABLE]",
-		"  EHLO " + ourName,
-		"  MAIL FROM:<me@harbour.example>",
-		"  RCPT TO:<jo@" + ourDomain + ">          here the verdict is spoken",
-		"  QUIT",
+	for _, l := range [][2]string{
+		{"telnet " + host + " " + port, "or nc"},
+		{"EHLO localhost", ""},
+		{"XCLIENT ADDR=203.0.113.45 NAME=[UNAVAILABLE]", "now you are 203.0.113.45"},
+		{"EHLO " + ourName, "and claim to be us"},
+		{"MAIL FROM:<me@harbour.example>", ""},
+		{"RCPT TO:<jo@" + ourDomain + ">", "550 5.7.1: here the verdict is spoken"},
+		{"RCPT TO:<postmaster>", "250"},
+		{"QUIT", "and here it is logged"},
 	} {
-		p.line("    " + l)
+		p.line(fmt.Sprintf("    %-50s", l[0]) + p.paint(dim, l[1]))
 	}
 	p.line("")
-	p.block("", "  ", "XCLIENT makes Postfix believe any address (ADDR=IPV6:2001:db8::1 too, LOGIN=name for a user that has "+
-		"logged in). What DNS knows of names and addresses is in internal/demo/world.zone.")
+	p.block("", "  ", "XCLIENT makes Postfix believe any client: ADDR=IPV6:2001:db8::1 too, and LOGIN=name is a user who has "+
+		"logged in. What DNS knows stands in internal/demo/world.zone. Everything else is here:")
 	p.line("")
-	for _, l := range []string{
-		"config     " + s.path(configName),
-		"its log    " + s.path(logName),
-		"Postfix    " + s.path(postfixLogName) + " (main.cf beside it in postfix/etc)",
-		"try too    cd " + s.dir,
-		"           ./mailprofiled check --config " + configName,
-		"           ./mailprofiled explain --config " + configName + " --client 203.0.113.45",
+	for _, l := range [][2]string{
+		{"configuration", s.path(configName)},
+		{"its log", s.path(logName)},
+		{"log of Postfix", s.path(postfixLogName)},
+		{"its main.cf", s.path("postfix/etc/main.cf")},
+		{"the program", s.path("mailprofiled") + " help"},
 	} {
-		p.line("  " + l)
+		p.line(fmt.Sprintf("    %-16s%s", l[0], l[1]))
 	}
-	p.line("")
-	p.line("  What the daemon logs from now on:")
+	p.heading("What mailprofiled logs from now on:")
 }

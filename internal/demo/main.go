@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"mailprofiled/profile"
 )
 
 // showTime bounds everything but the staying with KEEP=1.
@@ -41,6 +43,9 @@ func run(ctx context.Context, p *printer, keep bool) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.strike()) }()
 	failed, err := show(ctx, s, p)
+	if ctx.Err() != nil {
+		return errors.New("interrupted") // what broke off is of no interest
+	}
 	if err != nil {
 		return err
 	}
@@ -66,7 +71,11 @@ func show(ctx context.Context, s *stage, p *printer) (failed int, err error) {
 		return 0, err
 	}
 	p.intro(s)
-	p.tableHead()
+	policy, err := profile.Baseline("standard")
+	if err != nil {
+		return 0, err
+	}
+	p.tableHead(policy.TempfailScore, policy.RejectScore)
 	var visits []visit
 	for _, from := range senders() {
 		v, err := s.play(ctx, from)

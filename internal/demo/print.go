@@ -39,7 +39,7 @@ func (p *printer) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func (p *printer) line(text string) { fmt.Fprintln(p.w, text) }
+func (p *printer) line(text string) { fmt.Fprintln(p.w, strings.TrimRight(text, " ")) }
 
 // heading sets off a part of the output.
 func (p *printer) heading(text string) {
@@ -47,10 +47,12 @@ func (p *printer) heading(text string) {
 	p.line(p.paint(bold, text))
 }
 
-// block writes text wrapped at blanks, every line behind indent.
-func (p *printer) block(code, indent, text string) {
-	for _, l := range wrap(text, " ", width-len(indent)) {
-		p.line(indent + p.paint(code, l))
+// block writes text wrapped at blanks, behind first and what is as wide in the
+// lines after it.
+func (p *printer) block(code, first, text string) {
+	for _, l := range wrap(text, " ", width-len(first)) {
+		p.line(first + p.paint(code, l))
+		first = strings.Repeat(" ", len(first))
 	}
 }
 
@@ -61,21 +63,31 @@ func (p *printer) title() {
 // intro says what is there and how to read the table.
 func (p *printer) intro(s *stage) {
 	p.heading("The stage")
-	p.block("", "  ", fmt.Sprintf("A private Postfix on %s is the mail server %s. It asks mailprofiled, its milter, what to "+
-		"answer. Mail servers come to deliver: simulated ones, by real SMTP. All DNS is made for this, each answer %d ms late; "+
-		"nothing leaves the machine. The whole configuration of mailprofiled:", s.postfix.Addr(), ourName, dnsDelay.Milliseconds()))
+	p.block("", "  ", fmt.Sprintf("A private Postfix on %s is the mail server %s. For each recipient it asks mailprofiled, its "+
+		"milter, what to answer. Other servers come to deliver: simulated ones, by real SMTP. Their DNS is made for this, and "+
+		"each answer of it takes %d ms. Nothing leaves this machine. All that mailprofiled was told:",
+		s.postfix.Addr(), ourName, dnsDelay.Milliseconds()))
 	p.line("")
 	for l := range strings.Lines(s.config()) {
 		p.line("    " + p.paint(dim, strings.TrimSuffix(l, "\n")))
 	}
 }
 
-const rowFormat = "%-3s%-27s%-16s%-12s%-33s%8s"
+// The columns of the table.
+const (
+	rowFormat = "%-3s%-26s%-16s%-14s%-34s%7s"
+	whoAt     = 3
+	replyAt   = whoAt + 26 + 16
+	whyAt     = replyAt + 14
+	whyWidth  = 33
+)
 
-func (p *printer) tableHead() {
-	p.heading("The visits: who comes, what it is told, why, and how long it waited for the answer")
+func (p *printer) tableHead(tempfail, reject float64) {
+	p.heading("The visits")
+	p.block("", "  ", fmt.Sprintf("Who comes, what it is told, why, and how long it waited for that. What speaks against it "+
+		"adds points: from %g on it is asked to come back later (450), from %g on it is refused (550).", tempfail, reject))
 	p.line("")
-	p.line(p.paint(dim, fmt.Sprintf(rowFormat, "", "SENDER", "ADDRESS", "REPLY", "FINDINGS:POINTS", "MS")))
+	p.line(p.paint(dim, fmt.Sprintf(rowFormat, "", "SENDER", "ADDRESS", "-> REPLY", "FINDINGS:POINTS", "MS")))
 }
 
 // row writes what came of a visit, and reports whether it is as expected.
@@ -85,16 +97,19 @@ func (p *printer) row(v visit) bool {
 	if len(wrong) > 0 {
 		mark, code = "!!", red
 	}
-	why := wrap(orDash(v.verdict["findings"]), ",", 32)
+	why := wrap(orDash(v.verdict["findings"]), ",", whyWidth)
 	text := fmt.Sprintf(rowFormat, mark, v.sender.who, v.sender.addr,
-		fmt.Sprintf("%d %s", v.reply.Code, v.status()), why[0], milliseconds(v.wait))
+		fmt.Sprintf("-> %d %s", v.reply.Code, v.status()), why[0], milliseconds(v.wait))
 	// The colours go in last: their bytes must not count in the columns.
-	p.line(p.paint(code, text[:3]) + text[3:46] + p.paint(v.colour(), text[46:58]) + text[58:])
+	p.line(p.paint(code, text[:whoAt]) + text[whoAt:replyAt] + p.paint(v.colour(), text[replyAt:whyAt]) + text[whyAt:])
 	for _, l := range why[1:] {
-		p.line(strings.Repeat(" ", 58) + l)
+		p.line(strings.Repeat(" ", whyAt) + l)
 	}
 	if v.reply.Code >= 400 {
 		p.block(dim, "     ", v.sentence())
+	}
+	if v.sender.note != "" {
+		p.block(dim, "     ", v.sender.note)
 	}
 	for _, w := range wrong {
 		p.block(red, "   ", w)
@@ -115,7 +130,7 @@ func (v *visit) colour() string {
 
 // closer shows a few visits from all sides.
 func (p *printer) closer(visits []visit) {
-	p.heading("The same, as the two sides see it")
+	p.heading("The logs: some of the visits, as you would find them on your own server")
 	for _, v := range visits {
 		if !v.sender.look {
 			continue
@@ -123,12 +138,10 @@ func (p *printer) closer(visits []visit) {
 		p.line("")
 		p.line("  " + p.paint(bold, v.sender.who))
 		for _, l := range v.postfix {
-			p.line("  Postfix logs")
-			p.block(dim, "    ", l)
+			p.block(dim, "    Postfix       ", l)
 		}
-		p.line("  mailprofiled logs")
 		for _, l := range v.lines {
-			p.block(dim, "    ", l)
+			p.block(dim, "    mailprofiled  ", l)
 		}
 	}
 }

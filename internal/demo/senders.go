@@ -34,6 +34,7 @@ type sender struct {
 	login string // the account it has logged in with
 	again bool   // the visit before it once more, retryAfter later
 	look  bool   // shown closer after the table
+	note  string // what a newcomer may wonder about
 	want  want
 }
 
@@ -65,13 +66,14 @@ func senders() []sender {
 			helo: "out.nameless.example", from: "info@nameless.example", to: jo, look: true,
 			want: want{450, "4.7.25", "rdns-missing"}},
 		{who: "a PTR that is not its own", addr: "203.0.113.30",
-			helo: "mail.bank.example", from: "alert@bank.example", to: jo,
-			want: want{450, "4.7.25", "rdns-unconfirmed helo-not-client"}},
+			helo: "server1.bank.example", from: "alert@bank.example", to: jo,
+			want: want{450, "4.7.25", "rdns-unconfirmed helo-unresolvable"}},
 		{who: "a home line", addr: "203.0.113.45", ptr: line,
 			helo: line, from: "win@harbour.example", to: jo,
 			want: want{450, "4.7.25", "rdns-dynamic helo-generic"}},
 		{who: "the same line, logged in", addr: "203.0.113.45", ptr: line, login: "jo",
 			helo: "[192.168.1.20]", from: jo, to: "ann@" + ourDomain,
+			note: "Server checks are for strangers: a user of ours may sit anywhere.",
 			want: accepted("")},
 		{who: "says HELO with our name", addr: "203.0.113.50", ptr: "web5.rented.example",
 			helo: ourName, from: "ceo@harbour.example", to: jo, look: true,
@@ -90,15 +92,18 @@ func senders() []sender {
 			want: want{550, "5.1.8", "from-no-domain relation"}},
 		{who: "its DNS does not answer", addr: "203.0.113.90",
 			helo: "mail.silent.example", from: "info@silent.example", to: jo,
+			note: "Unknown is never evidence: after dns.budget the mail goes on.",
 			want: accepted("rdns-error from-error")},
 		{who: "a club without a PTR", addr: "198.51.100.25",
 			helo: "mail.club.example", from: "board@club.example", to: jo,
 			want: want{450, "4.7.25", "rdns-missing"}},
 		{who: "the club comes back", addr: "198.51.100.25", again: true,
 			helo: "mail.club.example", from: "board@club.example", to: jo, look: true,
+			note: "Later than retry.after, same sender and recipient: a real server. Now it passes for a week.",
 			want: accepted("rdns-missing retry-passed")},
 		{who: "the worst, to postmaster", addr: "203.0.113.45", ptr: line,
 			helo: ourName, from: "noreply@nomail.example", to: "postmaster@" + ourDomain,
+			note: "Postmaster and abuse stay open to everyone: whoever is refused can ask why.",
 			want: accepted("rdns-dynamic helo-is-us helo-not-client helo-unrelated from-null-mx")},
 	}
 }

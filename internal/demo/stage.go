@@ -47,6 +47,9 @@ func (s *stage) raise(ctx context.Context) (err error) {
 	if s.daemon, err = startDaemon(ctx, s.dir); err != nil {
 		return err
 	}
+	if err := os.Mkdir(s.path("postfix"), 0o755); err != nil {
+		return err
+	}
 	s.postfix, err = mtatest.StartPostfix(mtatest.PostfixOptions{
 		Dir:        s.path("postfix"),
 		Hostname:   ourName,
@@ -54,7 +57,27 @@ func (s *stage) raise(ctx context.Context) (err error) {
 		MilterAddr: "unix:" + s.path(socketName),
 		XCLIENT:    true,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.warmUp()
+}
+
+// warmUp has Postfix start the processes it needs for the first mail: a wait of
+// its own, which is not to stand in the table. A client of this machine is exempt.
+func (s *stage) warmUp() error {
+	c, err := mtatest.Dial("", s.postfix.Addr())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.Do("EHLO localhost"); err != nil {
+		return err
+	}
+	if _, err := c.SendMail("", "jo@"+ourDomain); err != nil {
+		return err
+	}
+	return c.Quit()
 }
 
 // strike ends what raise started, and only that, and removes the folder.
