@@ -97,11 +97,21 @@ func (r *Resolver) await(ctx context.Context, f *flight) held {
 	began := time.Now()
 	select {
 	case <-f.done:
-		h := f.held
-		h.answer.Took = max(0, f.ended.Sub(began))
-		return h
 	case <-ctx.Done():
+		select {
+		case <-f.done: // both: the answer counts
+		default:
+			return r.abandon(f, began)
+		}
 	}
+	h := f.held
+	h.answer.Took = max(0, f.ended.Sub(began))
+	return h
+}
+
+// abandon leaves f for a caller whose budget is spent. If the servers are in
+// trouble, an old answer is still better than none.
+func (r *Resolver) abandon(f *flight, began time.Time) held {
 	r.leave(f)
 	h := failed(Budget)
 	if f.trouble.Load() {

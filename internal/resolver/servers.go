@@ -162,11 +162,11 @@ func (r *Resolver) probe(s *server) {
 func (r *Resolver) probeOnce(s *server, q *question) {
 	replies := make(chan reply, 1)
 	t := &try{server: s}
-	if err := r.send(t, q, time.Now().Add(r.cfg.Timeout), replies); err != nil {
+	if err := r.send(t, q, time.Now().Add(r.cfg.Try), replies); err != nil {
 		return
 	}
 	defer t.stop()
-	timer := time.NewTimer(r.cfg.Timeout)
+	timer := time.NewTimer(r.cfg.Try)
 	defer timer.Stop()
 	select {
 	case <-r.closing:
