@@ -47,7 +47,7 @@ func golden(t *testing.T, dir string, holds func(*testing.T, *Config, *Report)) 
 			}
 			c, r := Parse(filepath.Base(file), data)
 			holds(t, c, r)
-			compareGolden(t, strings.TrimSuffix(file, ".toml")+".txt", r.String())
+			compareGolden(t, strings.TrimSuffix(file, ".toml")+".txt", r.String()+"\n")
 			for line := range strings.Lines(r.String()) {
 				if !problemLine.MatchString(strings.TrimSuffix(line, "\n")) {
 					t.Errorf("not of the form file:line: what; remedy:\n%s", line)

@@ -71,6 +71,13 @@ func (c *Config) plain() *Config {
 	return plain
 }
 
+// Origin says where a file sets a key, such as "dns.servers"; ok is false when
+// none does.
+func (c *Config) Origin(key string) (at Origin, ok bool) {
+	at, ok = c.origins[key]
+	return at, ok
+}
+
 func (c *Config) origin(key string, ofBaseline bool) string {
 	if at, ok := c.origins[key]; ok {
 		return fmt.Sprintf("%s:%d", oneLine(at.File), at.Line)

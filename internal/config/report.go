@@ -45,14 +45,16 @@ func (r *Report) Problems() []Problem {
 	return all
 }
 
-// String gives every problem, one a line.
-func (r *Report) String() string {
-	var b strings.Builder
-	for _, p := range r.Problems() {
-		b.WriteString(p.String())
-		b.WriteByte('\n')
+// String gives every problem, one a line, without a newline at the end; "" when
+// there is none.
+func (r *Report) String() string { return lines(r.Problems()) }
+
+func lines(problems []Problem) string {
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.String()
 	}
-	return b.String()
+	return strings.Join(texts, "\n")
 }
 
 // Err gives the errors as one error, a line each, or nil when there is none.
@@ -67,13 +69,7 @@ func (r *Report) Err() error {
 type Error struct{ Problems []Problem }
 
 // Error gives every problem, one a line.
-func (e *Error) Error() string {
-	lines := make([]string, len(e.Problems))
-	for i, p := range e.Problems {
-		lines[i] = p.String()
-	}
-	return strings.Join(lines, "\n")
-}
+func (e *Error) Error() string { return lines(e.Problems) }
 
 func (r *Report) add(p Problem) {
 	if p.Line < 1 {
