@@ -40,6 +40,9 @@ type unixListener struct {
 // Calls after the first do nothing.
 func (l *unixListener) Close() error { return l.close() }
 
+// Addr gives the final name, where the kernel still knows the temporary one.
+func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+
 // listenUnix makes a socket under a temporary name with its mode and group, and
 // renames it: at no time can the MTA meet one that it may not use, or a client
 // one that it may.

@@ -41,7 +41,11 @@ func (c *conn) take(code byte, payload []byte) (handOn bool, err error) {
 		c.offer, err = parseOffer(payload)
 		c.negotiated = err == nil
 	case milter.CodeConn:
-		c.client, err = parseConnect(payload)
+		client, err := parseConnect(payload)
+		if err != nil {
+			return false, err
+		}
+		c.client = client
 	case milter.CodeHelo, milter.CodeMail, milter.CodeRcpt:
 		if len(payload) == 0 {
 			return false, refusal(fmt.Sprintf("packet %q without argument", code))

@@ -15,7 +15,7 @@ type place uint8
 const (
 	judgedPlace  place = iota // one among Config.MaxSessions
 	limitedPlace              // none: answered by on_failure
-	noPlace                   // not even that
+	noPlace                   // not even that, or not any more
 )
 
 // A port is one listener's share of the sessions.
@@ -28,6 +28,7 @@ type sessions struct {
 	max    int
 	all    map[*conn]place
 	judged int // of them with judgedPlace
+	live   int // with a place at all: the others are being shed
 
 	nextShed time.Time // no session can be idle for long enough before
 	nextLog  time.Time
@@ -50,7 +51,7 @@ func (s *sessions) enter(c *conn, now time.Time) place {
 	switch {
 	case s.judged < s.max:
 		s.judged++
-	case len(s.all) < 2*s.max:
+	case s.live < 2*s.max:
 		p = limitedPlace
 		s.limited++
 	default:
@@ -58,6 +59,7 @@ func (s *sessions) enter(c *conn, now time.Time) place {
 		return noPlace
 	}
 	s.all[c] = p
+	s.live++
 	c.port.open.Add(1)
 	return p
 }
@@ -81,11 +83,9 @@ func (s *sessions) shedIdle(now time.Time) {
 		if since.Before(oldest) {
 			oldest = since
 		}
-		if ended && p == judgedPlace {
-			s.all[c] = limitedPlace
-			s.judged--
-		}
 		if ended {
+			s.release(p)
+			s.all[c] = noPlace
 			s.shed++
 		}
 	}
@@ -96,11 +96,21 @@ func (s *sessions) shedIdle(now time.Time) {
 func (s *sessions) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all[c] == judgedPlace {
+	if p, ok := s.all[c]; ok {
+		s.release(p)
+		delete(s.all, c)
+		c.port.open.Done()
+	}
+}
+
+// release gives a place back.
+func (s *sessions) release(p place) {
+	if p == judgedPlace {
 		s.judged--
 	}
-	delete(s.all, c)
-	c.port.open.Done()
+	if p != noPlace {
+		s.live--
+	}
 }
 
 // each calls f for every connection of a port.

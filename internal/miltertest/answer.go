@@ -35,7 +35,7 @@ func (c *Client) Wait() (Answer, error) {
 		case err != nil:
 			return Answer{}, err
 		case code == 'y':
-			return parseReply(payload)
+			return ParseReply(payload)
 		case code == 'p': // progress: the answer is still to come
 			continue
 		}
@@ -48,10 +48,10 @@ func (c *Client) Wait() (Answer, error) {
 
 var actions = map[byte]string{'c': "continue", 't': "tempfail", 'r': "reject", 'a': "accept", 'd': "discard", 's': "skip"}
 
-// parseReply reads the payload of a 'y' and holds it to what both MTAs want:
+// ParseReply reads the payload of a 'y' and holds it to what both MTAs want:
 // "DDD X.Y.Z text" and a NUL, one class, each % doubled, printable US-ASCII, no
 // more than fits into a line of SMTP with Sendmail's "<recipient>... " in it.
-func parseReply(payload []byte) (Answer, error) {
+func ParseReply(payload []byte) (Answer, error) {
 	raw := string(payload)
 	bad := func(why string) (Answer, error) { return Answer{}, fmt.Errorf("malformed reply, %s: %q", why, raw) }
 	s, ended := strings.CutSuffix(raw, "\x00")

@@ -19,6 +19,8 @@ type Client struct {
 	out  []byte // packets not yet sent
 	in   []byte // in[r:w] is received and not yet looked at
 	r, w int
+
+	armed bool // the connection has a deadline
 }
 
 // maxAnswer is the longest packet that a milter may send us.
@@ -31,7 +33,18 @@ func NewClient(conn net.Conn) *Client {
 
 // Reset goes on with another connection. The one before is not closed.
 func (c *Client) Reset(conn net.Conn) {
-	c.conn, c.out, c.r, c.w = conn, c.out[:0], 0, 0
+	c.conn, c.out, c.r, c.w, c.armed = conn, c.out[:0], 0, 0, false
+}
+
+// arm sets the deadline for what comes next, or takes one away.
+func (c *Client) arm() {
+	switch {
+	case c.Timeout > 0:
+		c.conn.SetDeadline(time.Now().Add(c.Timeout))
+	case c.armed:
+		c.conn.SetDeadline(time.Time{})
+	}
+	c.armed = c.Timeout > 0
 }
 
 // Close closes the connection.
@@ -67,9 +80,7 @@ func (c *Client) Flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	if c.Timeout > 0 {
-		c.conn.SetWriteDeadline(time.Now().Add(c.Timeout))
-	}
+	c.arm()
 	_, err := c.conn.Write(c.out)
 	c.out = c.out[:0]
 	return err
@@ -90,9 +101,7 @@ func (c *Client) Raw(b []byte) error {
 // Receive waits for one packet. The payload stands until the next call. io.EOF
 // is the milter's close between packets.
 func (c *Client) Receive() (code byte, payload []byte, err error) {
-	if c.Timeout > 0 {
-		c.conn.SetReadDeadline(time.Now().Add(c.Timeout))
-	}
+	c.arm()
 	if err := c.fill(4); err != nil {
 		return 0, nil, err
 	}

@@ -240,7 +240,7 @@ func (v *Visit) EOM() (Answer, error) {
 	if err == nil && !v.MTA.sendmail {
 		v.addAbort()
 		v.addAbort()
-		err = v.Flush()
+		v.Flush() // nobody waits for an answer: if the milter is gone, the next step tells
 	}
 	return a, err
 }
