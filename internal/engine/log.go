@@ -108,7 +108,7 @@ func (v *Visit) logVerdict(tx *transaction, s *spoken) {
 	attrs = appendText(attrs, keyFindings, s.findings)
 	attrs = append(attrs, slog.String(keyPolicy, v.e.o.PolicyID), slog.String(keyMode, v.e.mode()),
 		slog.String(keyTook, milliseconds(tx.took)))
-	v.e.o.Logger.LogAttrs(context.Background(), slog.LevelInfo, "verdict", attrs...)
+	v.e.line("verdict", attrs)
 }
 
 func (v *Visit) logMessage(tx *transaction) {
@@ -121,7 +121,19 @@ func (v *Visit) logMessage(tx *transaction) {
 	attrs = appendText(attrs, keyAccount, tx.mail.Account)
 	attrs = appendText(attrs, keyQueue, tx.queueID)
 	attrs = append(attrs, slog.Int(keyRcpts, tx.accepted))
-	v.e.o.Logger.LogAttrs(context.Background(), slog.LevelInfo, "message", attrs...)
+	v.e.line("message", attrs)
+}
+
+// line writes a line at level info. It goes to the handler itself: a Logger
+// would first find out the caller's source line, at the cost of the whole line.
+func (e *Engine) line(msg string, attrs []slog.Attr) {
+	ctx, h := context.Background(), e.o.Logger.Handler()
+	if !h.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	r := slog.NewRecord(e.o.Now(), slog.LevelInfo, msg, 0)
+	r.AddAttrs(attrs...)
+	_ = h.Handle(ctx, r) // the writer behind it counts what it cannot write
 }
 
 func (v *Visit) appendClient(attrs []slog.Attr) []slog.Attr {
