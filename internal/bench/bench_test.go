@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"go.uber.org/goleak"
+)
+
+// TestMain lets the test be its own children, as the program is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == roleCommand {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// A small run of everything: what it measures is of no interest, that all of it
+// is correct is.
+func TestAllParts(t *testing.T) {
+	profiles := t.TempDir()
+	var out bytes.Buffer
+	err := run(t.Context(), []string{
+		"-clients", "40", "-transactions", "60", "-rounds", "2", "-workers", "4", "-visits", "8", "-delay", "1ms",
+		"-dead", "3", "-budget", "50ms", "-idle", "20", "-many", "200", "-profile", profiles,
+	}, &out, &out)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	for _, part := range []string{"WARM:", "COLD:", "DEAD DNS:", "IDLE:", "MEMORY:", "correct:"} {
+		if !strings.Contains(out.String(), "\n"+part) {
+			t.Errorf("no %s in the report:\n%s", part, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "NOT WARM") {
+		t.Errorf("the warm part asks questions:\n%s", out.String())
+	}
+	if _, err := os.Stat(filepath.Join(profiles, "wired.cpu")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMisuse(t *testing.T) {
+	for _, args := range [][]string{{"-parts", "warm,tepid"}, {"-workers", "0"}, {"-no-such-flag"}} {
+		if err := run(t.Context(), args, new(bytes.Buffer), new(bytes.Buffer)); err == nil {
+			t.Errorf("%q was taken", args)
+		}
+	}
+	if err := runRole([]string{"extra", "x"}, nil, nil, nil); err == nil {
+		t.Error("an unknown role was taken")
+	}
+}
+
+func TestSendersAreTheirOwn(t *testing.T) {
+	for _, n := range []sender{0, 1, 255, 256, 9999, firstNetSize - 1, firstNetSize, 199_999} {
+		if back, ok := senderAt(n.addr()); !ok || back != n {
+			t.Errorf("sender %d at %v is %d, %v", n, n.addr(), back, ok)
+		}
+		for name, want := range map[string]string{n.domain(): "", n.ptr(): "mail", n.helo(): "smtp"} {
+			if back, host, ok := senderNamed(name); !ok || back != n || host != want {
+				t.Errorf("%s: sender %d, host %q, %v", name, back, host, ok)
+			}
+		}
+	}
+}
+
+func TestWorldAnswers(t *testing.T) {
+	tests := []struct {
+		name  string
+		qtype uint16
+		want  string // the record's data, "none" or "no name"
+	}{
+		{"7.1.18.198.in-addr.arpa.", dns.TypePTR, "mail.c263.test."},
+		{"mail.c263.test.", dns.TypeA, "198.18.1.7"},
+		{"sMTP.C263.test.", dns.TypeA, "198.18.1.7"},
+		{"smtp.c263.test.", dns.TypeAAAA, "none"},
+		{"c263.test.", dns.TypeMX, "10 mail.c263.test."},
+		{"c263.test.", dns.TypeA, "203.0.113.80"},
+		{"7.2.0.192.in-addr.arpa.", dns.TypePTR, "no name"},
+		{"x.7.2.0.192.in-addr.arpa.", dns.TypePTR, "no name"},
+		{"elsewhere.example.", dns.TypeMX, "no name"},
+	}
+	for _, tt := range tests {
+		q, err := new(dns.Msg).SetQuestion(tt.name, tt.qtype).SetEdns0(1232, false).Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m dns.Msg
+		if err := m.Unpack(reply(q)); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		got := "none"
+		switch {
+		case m.Rcode == dns.RcodeNameError:
+			got = "no name"
+		case len(m.Answer) == 1:
+			got = strings.TrimPrefix(m.Answer[0].String(), m.Answer[0].Header().String())
+		}
+		if got != tt.want {
+			t.Errorf("%s %s: got %s, want %s", tt.name, dns.TypeToString[tt.qtype], got, tt.want)
+		}
+	}
+	if reply([]byte("no question")) != nil {
+		t.Error("rubbish was answered")
+	}
+}
+
+func TestReadLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	log := `time=T level=INFO msg=serving pid=1
+time=T level=INFO msg=verdict id=a client=192.0.2.1 from=<> action=continue score=0
+time=T level=INFO msg=message id=a client=192.0.2.1 rcpts=1
+time=T level=INFO msg=verdict id=b client=192.0.2.1 from=<> action=tempfail code=450
+time=T level=INFO msg=verdict id=c client=192.0.2.2 from="a msg=verdict action=continue " action=reject code=550
+`
+	if err := os.WriteFile(path, []byte(log), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readLog(path)
+	if want := (tally{verdicts: 3, continued: 2, messages: 1, clients: 2}); err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	values := []time.Duration{5, 1, 4, 2, 3}
+	for q, want := range map[float64]time.Duration{0: 1, 0.5: 3, 0.99: 5, 1: 5} {
+		if got := quantile(values, q); got != want {
+			t.Errorf("quantile %v: got %d, want %d", q, got, want)
+		}
+	}
+	if got := quantile(nil, 0.5); got != 0 {
+		t.Errorf("quantile of nothing: %d", got)
+	}
+	got := []span{spanOf([]float64{3, 1, 2}), spanOf([]float64{4, 1}), spanOf(nil), ratios([]float64{3, 8}, []float64{2, 4})}
+	want := []span{{1, 2, 3}, {1, 2.5, 4}, {}, {1.5, 1.75, 2}}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(span{})); d != "" {
+		t.Error(d)
+	}
+	if got := want[0].String() + ", " + (span{2, 2, 2}).String(); got != "2.00 (1.00-3.00), 2.00" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// build makes the daemon as it is shipped.
+func (b *bench) build() error {
+	cmd := exec.CommandContext(b.ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.exe(), "mailprofiled/cmd/mailprofiled")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func (b *bench) exe() string { return filepath.Join(b.dir, "mailprofiled") }
+
+// configure writes a configuration for a process of the given name.
+func (b *bench) configure(name string, budget time.Duration) (path, socket string, err error) {
+	socket = filepath.Join(b.dir, name+".sock")
+	text := fmt.Sprintf(`mode = "enforce"
+
+[us]
+names   = ["mx.example.net"]
+domains = ["example.net"]
+
+[milter]
+listen = ["unix:%s"]
+
+[dns]
+servers = ["127.0.0.1:%d"]
+budget  = "%gs"
+`, socket, b.world.port(), budget.Seconds())
+	path = filepath.Join(b.dir, name+".toml")
+	return path, socket, os.WriteFile(path, []byte(text), 0o600)
+}
+
+// usualBudget is the dns.budget where DNS is alive.
+const usualBudget = 5 * time.Second
+
+// daemon starts the shipped daemon.
+func (b *bench) daemon(name string, budget time.Duration) (*process, error) {
+	config, socket, err := b.configure(name, budget)
+	if err != nil {
+		return nil, err
+	}
+	return startDaemon(b.ctx, b.dir, name, socket, b.exe(), config)
+}
+
+// wired starts the daemon in a process of ours.
+func (b *bench) wired(name string) (*process, error) {
+	config, socket, err := b.configure(name, usualBudget)
+	if err != nil {
+		return nil, err
+	}
+	return startRole(b.ctx, b.dir, name, socket, "wired", config)
+}
+
+// A tally is what a log tells of its transactions.
+type tally struct {
+	verdicts  int // msg=verdict
+	continued int // those of them with action=continue
+	messages  int // msg=message
+	clients   int // distinct ones of the verdicts
+}
+
+func readLog(path string) (tally, error) {
+	var t tally
+	f, err := os.Open(path)
+	if err != nil {
+		return t, err
+	}
+	defer f.Close()
+	clients := make(map[string]bool)
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		line := lines.Bytes()
+		switch {
+		case bytes.Contains(line, []byte(" msg=message ")):
+			t.messages++
+		case bytes.Contains(line, []byte(" msg=verdict ")):
+			t.verdicts++
+			if bytes.Contains(line, []byte(" action=continue ")) {
+				t.continued++
+			}
+			_, rest, _ := bytes.Cut(line, []byte(" client="))
+			client, _, _ := bytes.Cut(rest, []byte(" "))
+			clients[string(client)] = true
+		}
+	}
+	t.clients = len(clients)
+	return t, lines.Err()
+}
+
+// finish stops a daemon, and holds its log against what it was given. It must
+// have said continue to every one.
+func (b *bench) finish(p *process, given samples, clients int) error {
+	if err := p.stop(); err != nil {
+		return err
+	}
+	t, err := readLog(p.log)
+	if err != nil {
+		return err
+	}
+	b.check(given.continued == given.count, "%s: %d of %d recipients refused", p.name, given.count-given.continued, given.count)
+	want := tally{verdicts: given.count, continued: given.count, messages: given.count, clients: clients}
+	b.check(t == want, "%s: %d transactions of %d clients, in the log: %d verdicts, of them %d continue, %d messages, %d clients",
+		p.name, given.count, clients, t.verdicts, t.continued, t.messages, t.clients)
+	b.print("log lines: %d verdicts and %d messages for %d transactions of %d clients", t.verdicts, t.messages, given.count, t.clients)
+	return nil
+}

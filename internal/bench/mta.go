@@ -1,0 +1,108 @@
+package main
+
+import (
+	"net"
+	"time"
+
+	"mailprofiled/internal/miltertest"
+)
+
+// recipient is who all mail is for.
+const recipient = "<jo@example.net>"
+
+// An mta delivers one mail after the other as Postfix shows it to a milter, each
+// on a connection of its own. Not safe for concurrent use.
+type mta struct {
+	socket string
+	visit  *miltertest.Visit // nil before the first
+
+	longest time.Duration // answer on this connection
+}
+
+// A delivery is how one transaction went.
+type delivery struct {
+	whole     time.Duration // from before the connection until the message is taken
+	rcpt      time.Duration // the answer to RCPT
+	longest   time.Duration // the longest answer of all
+	continued bool          // the recipient was taken
+}
+
+// deliver is one transaction in the packets O C H M R E Q. After a refusal of the
+// recipient it quits.
+func (m *mta) deliver(s sender) (delivery, error) {
+	start := time.Now()
+	if err := m.open(s); err != nil {
+		return delivery{}, err
+	}
+	defer m.visit.Close()
+	from := "<jo@" + s.domain() + ">"
+	if _, err := m.timed(func() (miltertest.Answer, error) { return m.visit.Mail(from, "", "SIZE=4711") }); err != nil {
+		return delivery{}, err
+	}
+	began := time.Now()
+	answer, err := m.timed(func() (miltertest.Answer, error) { return m.visit.Rcpt(recipient) })
+	d := delivery{rcpt: time.Since(began), continued: answer.Continue()}
+	if err != nil {
+		return delivery{}, err
+	}
+	if d.continued {
+		if _, err := m.timed(m.end); err != nil {
+			return delivery{}, err
+		}
+	}
+	d.whole, d.longest = time.Since(start), m.longest
+	m.visit.Add('Q')
+	return d, m.visit.Flush()
+}
+
+// end is the end of the message. The two aborts which Postfix sends after it are
+// left out, here and at QUIT: they cost the empty filter more than they cost us,
+// so the comparison is fair without.
+func (m *mta) end() (miltertest.Answer, error) {
+	m.visit.AddRaw('D', []byte("Ei\x004Zq1000\x00"))
+	m.visit.Add('E')
+	if err := m.visit.Flush(); err != nil {
+		return miltertest.Answer{}, err
+	}
+	return m.visit.Wait()
+}
+
+// open connects, and goes on until HELO has been answered.
+func (m *mta) open(s sender) error {
+	conn, err := net.Dial("unix", m.socket)
+	if err != nil {
+		return err
+	}
+	if m.longest = 0; m.visit == nil {
+		m.visit = miltertest.NewVisit(conn, miltertest.Postfix())
+	} else {
+		m.visit.Reuse(conn)
+	}
+	if err := m.hello(s); err != nil {
+		conn.Close()
+		return err
+	}
+	return nil
+}
+
+func (m *mta) hello(s sender) error {
+	if err := m.visit.Negotiate(); err != nil {
+		return err
+	}
+	_, err := m.timed(func() (miltertest.Answer, error) {
+		return m.visit.Connect(miltertest.Peer{Addr: s.addr(), Port: 40000, Name: s.ptr()})
+	})
+	if err != nil {
+		return err
+	}
+	_, err = m.timed(func() (miltertest.Answer, error) { return m.visit.Helo(s.helo()) })
+	return err
+}
+
+// timed does a step and notes how long its answer took.
+func (m *mta) timed(step func() (miltertest.Answer, error)) (miltertest.Answer, error) {
+	began := time.Now()
+	answer, err := step()
+	m.longest = max(m.longest, time.Since(began))
+	return answer, err
+}
