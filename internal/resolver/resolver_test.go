@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +16,13 @@ import (
 	"mailprofiled/internal/dnstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(serverEnv) != "" {
+		serveForParent()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const world = `
 mx.good.test.              300 IN A     192.0.2.7
