@@ -328,7 +328,7 @@ func dotted(parts ...string) string {
 
 func join(prefix, k string) string {
 	if k == "" || strings.ContainsFunc(k, notBare) {
-		k = quote(k)
+		k = strconv.Quote(k)
 	}
 	if prefix == "" {
 		return k

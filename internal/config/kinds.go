@@ -32,7 +32,7 @@ type spot struct {
 
 // into goes down to a key of the table s.
 func (s spot) into(key string) spot {
-	s.at, s.name, s.id, s.last = s.at.key(key), join(s.name, key), join(s.id, key), key
+	s.at, s.name, s.id, s.last = s.at.key(key), join(s.name, cut(key, 60)), join(s.id, key), key
 	return s
 }
 

@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // nearest gives the candidate that a mistyped word most likely means, or ""
 // when none is near: at most one edit in three characters, and three in all.
@@ -55,12 +58,12 @@ func oneOf(words []string) string {
 	return text
 }
 
-// cut shortens s to n bytes.
+// cut shortens s to n bytes at most, between two characters.
 func cut(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
+	if len(s) <= n {
+		return s
 	}
-	return s
+	return strings.ToValidUTF8(s[:n], "")
 }
 
 // sorted gives the keys of m in order, so that messages do not change from run to run.

@@ -32,7 +32,7 @@ func read(path string, report *Report) []*source {
 	var sources []*source
 	for i, name := range files(path, report) {
 		problem := Problem{File: name, Line: 1, order: i}
-		data, err := readFile(name, maxFile)
+		data, err := readFile(name)
 		if err != nil {
 			problem.What, problem.Remedy = unreadable("cannot be read", err)
 			report.add(problem)
@@ -56,6 +56,12 @@ func files(path string, report *Report) []string {
 	}
 	if err != nil {
 		what, remedy := unreadable("cannot be listed", err)
+		switch {
+		case errors.Is(err, syscall.ENOTDIR):
+			remedy = "make it a directory, or remove it"
+		case errors.Is(err, syscall.ELOOP):
+			remedy = "a symbolic link leads back to itself: put a directory there"
+		}
 		report.add(Problem{File: dir, Line: 1, What: what, Remedy: remedy})
 		return names
 	}
@@ -69,12 +75,12 @@ func files(path string, report *Report) []string {
 
 var (
 	errNotRegular = errors.New("not a regular file")
-	errTooLarge   = errors.New("too large")
+	errTooLarge   = errors.New("larger than 1 MiB")
 )
 
-// readFile reads a regular file of at most limit bytes. A named pipe must not
+// readFile reads a regular file of at most maxFile bytes. A named pipe must not
 // keep us waiting for a writer, hence the flag.
-func readFile(name string, limit int64) ([]byte, error) {
+func readFile(name string) ([]byte, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -90,11 +96,11 @@ func readFile(name string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errNotRegular
 	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(data)) > limit {
+	if len(data) > maxFile {
 		return nil, errTooLarge
 	}
 	return data, nil
@@ -156,7 +162,7 @@ func parse(name string, order int, data []byte, report *Report) *source {
 	}
 	if again := src.index.repeat; again != nil && (broken == "" || again.line <= line) {
 		if again.section {
-			return fail(again.line, fmt.Sprintf("repeated section [%s], first opened on line %d", oneLine(again.name), again.first), "put its keys together")
+			return fail(again.line, fmt.Sprintf("repeated section [%s], first opened on line %d", oneLine(cut(again.name, 200)), again.first), "put its keys together")
 		}
 		return fail(again.line, fmt.Sprintf("repeated key %s, first set on line %d", quoteKey(again.name), again.first), "keep one of the two")
 	}
@@ -199,6 +205,9 @@ func masked(err toml.ParseError) string {
 	if tree().secretAt(parts) && strings.ContainsAny(message, `"'`) {
 		return "the value of " + err.LastKey + " is not TOML"
 	}
+	if strings.Contains(message, "to end with a newline") {
+		return "the line goes on behind its value" // the decoder quotes a letter of it
+	}
 	if strings.Contains(message, "nvalid") || strings.Contains(message, "out of range") {
 		return err.LastKey + ": " + message
 	}
@@ -220,7 +229,7 @@ func syntaxRemedy(message string) string {
 		{"out of range", "use a smaller number"},
 		{"datetime", "a date is: 2027-01-31"},
 		{"cannot be used as an array", "write [name] once, or [[name]] for each"},
-		{"to end with a newline", `one key a line, and quotes round text, durations and sizes: "5s"`},
+		{"goes on behind", `one key a line, and quotes round text, durations and sizes: "5s"`},
 	} {
 		if strings.Contains(message, known[0]) {
 			return known[1]
@@ -256,7 +265,7 @@ func invalidUTF8(text string) int {
 // quoteKey puts a dotted key into quotes unless it brought its own.
 func quoteKey(name string) string {
 	if strings.Contains(name, `"`) {
-		return oneLine(name)
+		return oneLine(cut(name, 200))
 	}
 	return quote(name)
 }

@@ -1,16 +1,12 @@
 package config
 
 import (
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"unicode"
 )
-
-// maxSecret bounds a secret's file: a key or a password is one short line.
-const maxSecret = 64 << 10
 
 const secretMask = "(secret)"
 
@@ -82,12 +78,9 @@ func readSecret(file string, s spot) (any, bool) {
 	if !filepath.IsAbs(file) {
 		return s.bad(quote("file:"+file), "a relative path: it would depend on where the daemon is started", `write "file:/etc/mailprofiled/NAME"`)
 	}
-	data, err := readFile(file, maxSecret)
+	data, err := readFile(file)
 	if err != nil {
 		what, remedy := unreadable("cannot be read", err)
-		if errors.Is(err, errTooLarge) {
-			remedy = "a secret's file holds one line: is it the right file?"
-		}
 		return s.bad(quote("file:"+file), what, remedy)
 	}
 	value := strings.TrimRight(string(data), "\r\n")

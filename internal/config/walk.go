@@ -126,10 +126,18 @@ func (l *loader) value(k *Key, s spot, raw any, quiet bool) {
 	l.settings[s.id] = setting{key: k, value: value, spot: s}
 }
 
+// maxGuesses bounds the search for what was meant: behind so many mistakes it
+// is the wrong file.
+const maxGuesses = 200
+
 // unknown reports a key that the schema does not have, with what was meant: a
 // neighbour, or the key of that name in another section.
 func (l *loader) unknown(n *node, s spot, name string) {
 	what := "unknown key " + quoteKey(s.name)
+	if len(l.report.Errors) > maxGuesses {
+		s.fail(what, "remove it")
+		return
+	}
 	if near := nearest(name, n.names()); near != "" {
 		parent := strings.TrimSuffix(s.id, join("", name))
 		l.guessed[parent+near] = true
