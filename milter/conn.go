@@ -73,6 +73,7 @@ func (r refusal) Error() string { return string(r) }
 func (c *conn) Read(p []byte) (int, error) {
 	if len(c.pending) == 0 {
 		if err := c.next(); err != nil {
+			c.pending = nil
 			c.logEnd(err)
 			return 0, io.EOF
 		}
@@ -190,12 +191,14 @@ func (c *conn) need(n int) error {
 	return nil
 }
 
-// makeRoom makes the buffer hold n bytes from r on, with space to read more.
+// makeRoom makes space to read more of a packet of n bytes behind what is there
+// of it. The buffer grows with what has come, not with what a length promises.
 func (c *conn) makeRoom(n int) {
 	old := c.buf[c.r:c.w]
-	if n > len(c.buf) {
-		c.buf = make([]byte, n)
-	} else if c.r == 0 {
+	switch {
+	case len(old) == len(c.buf):
+		c.buf = make([]byte, min(n, 2*len(c.buf)))
+	case c.r == 0:
 		return
 	}
 	c.r, c.w = 0, copy(c.buf, old)

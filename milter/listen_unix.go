@@ -167,7 +167,10 @@ func checkFree(path string) error {
 // we go on without it.
 func lockDir(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission): // to make a socket in it may still be allowed
+		return func() {}, nil
+	case err != nil:
 		return nil, fmt.Errorf("directory %s: %w", dir, bare(err))
 	}
 	for until := time.Now().Add(lockTime); ; time.Sleep(lockStep) {

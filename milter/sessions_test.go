@@ -213,3 +213,30 @@ func TestDrainOfOneListener(t *testing.T) {
 		}
 	})
 }
+
+// TestDrainMeetsMailInTheBuffer: a MAIL that came along with the command before
+// is not begun when the end has come in between.
+func TestDrainMeetsMailInTheBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &scripted{onHelo: func(string) { pass(time.Minute) }}
+		r := serve(t, Config{Handler: h, Drain: time.Hour})
+		v := visit(t, r, miltertest.Postfix())
+		v.Timeout = 0
+		v.Add('H', "mx.example.com")
+		v.Add('M', "<a@example.net>")
+		if err := v.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		start := time.Now()
+		r.cancel()
+		expect(t, "continue")(v.Wait())
+		if a, err := v.Wait(); err == nil {
+			t.Errorf("answer %v to MAIL", a)
+		}
+		<-r.ended
+		if took := time.Since(start); took != time.Minute || h.seen("mail") != 0 || h.seen("close") != 1 {
+			t.Errorf("Serve came back after %v, calls:\n%s", took, h.trace())
+		}
+	})
+}

@@ -38,6 +38,7 @@ import (
 //	zero-length, short, oversize packets                    TestRefusedBytes, not-the-protocol
 //	two reads for a packet                                  TestOneReadAndOneWritePerCommand
 //	an answer in several writes would be masked in part     TestOneReadAndOneWritePerCommand
+//	a length that promises a lot takes memory               TestBufferGrowsWithWhatComes
 //	no deadlines: half a packet, a drip, no reader, silence TestHalfAPacket, TestDrip, TestClientThatNeverReads, TestSilence
 //	idle deadline during DATA                               TestSilence
 //	accept error ends the library's Serve                   TestAcceptErrors, TestFileDescriptorsRunOut
@@ -457,5 +458,20 @@ func TestOneReadAndOneWritePerCommand(t *testing.T) {
 	// O C H M R R E Q, with macros in the same write of the MTA; no answer to Q.
 	if reads.Load() != 8 || writes.Load() != 7 {
 		t.Errorf("%d reads and %d writes, want 8 and 7", reads.Load(), writes.Load())
+	}
+}
+
+// TestBufferGrowsWithWhatComes: a length costs the sender as much as it costs us.
+func TestBufferGrowsWithWhatComes(t *testing.T) {
+	c := &conn{buf: make([]byte, firstBuf), w: lengthSize + 1}
+	c.makeRoom(maxPacket)
+	if len(c.buf) != firstBuf {
+		t.Errorf("%d bytes for a packet of which 5 have come", len(c.buf))
+	}
+	for c.w = len(c.buf); c.w < maxPacket; c.w = len(c.buf) {
+		c.makeRoom(maxPacket)
+		if len(c.buf) > 2*c.w || len(c.buf) <= c.w {
+			t.Fatalf("%d bytes when %d have come", len(c.buf), c.w)
+		}
 	}
 }
