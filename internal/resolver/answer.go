@@ -88,6 +88,7 @@ func parseAnswer(msg []byte, off int, name string, qtype uint16, hops int) (pars
 
 // section reads up to count records at off. It stops at maxWalk, then cut is true.
 func section(msg []byte, off, count int) (rrs []rr, next int, cut bool, err error) {
+	rrs = make([]rr, 0, min(count, 4))
 	for range count {
 		if len(rrs) == maxWalk {
 			return rrs, off, true, nil

@@ -14,9 +14,12 @@ const (
 	typeNS       = dns.TypeNS
 	rcodeRefused = dns.RcodeRefused
 
-	maxRounds = 2  // how often one server is asked the same within a question
-	maxTries  = 16 // of all servers, rounds, and repeats by TCP or without EDNS0
+	maxRounds = 2 // how often one server is asked the same within a question
 )
+
+// tries is how many queries one question may cost: each server in each round,
+// and once more by TCP and without EDNS0.
+func tries(servers int) int { return min((maxRounds+2)*servers, 16) }
 
 // rcode of a message that has a header.
 func rcode(msg []byte) int { return int(msg[3] & 15) }
@@ -32,12 +35,9 @@ type try struct {
 	missed bool // it was given up once, though an answer is still welcome
 	sent   time.Time
 	stop   func() // lets go of its socket; no reply comes after it that anyone needs
-}
 
-// A reply is how a try ended: with a message that answers the question under
-// its id, or with an error.
-type reply struct {
-	try *try
+	// How it ended, set before it is sent to the asker: with a message that
+	// answers the question under its id, or with an error.
 	msg []byte
 	err error
 }
@@ -77,15 +77,17 @@ type asking struct {
 	turn    int       // of the rounds through order
 	failed  []*server // they answered, and it was of no use: not to be asked again
 	tries   []*try
+	most    int // tries at most
 	out     int // tries without a reply yet
-	replies chan reply
+	replies chan *try
 	reason  string // the most telling so far
 }
 
 // run gives what the first useful answer says, or the reason why there is none.
 func (a *asking) run() (parsed, string) {
 	a.order = a.r.servers.order()
-	a.replies = make(chan reply, maxTries) // a reply never waits for us
+	a.most = tries(len(a.order))
+	a.replies = make(chan *try, a.most) // a reply never waits for us
 	a.reason = NoServer
 	defer a.stop()
 	a.next()
@@ -93,9 +95,9 @@ func (a *asking) run() (parsed, string) {
 	defer timer.Stop()
 	for a.out > 0 {
 		select {
-		case rep := <-a.replies:
+		case t := <-a.replies:
 			a.out--
-			if p, ok := a.judge(rep); ok {
+			if p, ok := a.judge(t); ok {
 				return p, ""
 			}
 		case <-timer.C:
@@ -142,11 +144,15 @@ func (a *asking) next() {
 
 // try sends t. It is false when that was not possible, and t's server has failed.
 func (a *asking) try(t *try) bool {
-	if len(a.tries) == maxTries {
+	if len(a.tries) == a.most {
 		return false
 	}
-	if err := a.r.send(t, a.q, a.deadline, a.replies); err != nil {
+	switch err := a.r.send(t, a.q, a.deadline, a.replies); {
+	case errors.Is(err, errUnreachable):
 		a.unreachable(t)
+		return false
+	case err != nil: // ours: no socket to be had
+		a.failed = append(a.failed, t.server)
 		return false
 	}
 	a.tries = append(a.tries, t)
@@ -161,26 +167,25 @@ func (a *asking) giveUp() {
 		t.missed = true
 		t.server.failures.Add(1)
 		a.telling(Timeout)
-		a.r.missed(t.server, 1, Timeout)
+		a.r.missed(t.server)
 	}
 }
 
-// judge reads a reply. If it is of no use it asks on.
-func (a *asking) judge(rep reply) (parsed, bool) {
-	t := rep.try
-	if rep.err != nil {
-		a.broken(t, rep.err)
+// judge reads how t ended. If it is of no use it asks on.
+func (a *asking) judge(t *try) (parsed, bool) {
+	if t.err != nil {
+		a.broken(t)
 		return parsed{}, false
 	}
-	code := rcode(rep.msg)
+	code := rcode(t.msg)
 	if code == dns.RcodeRefused {
-		a.r.missed(t.server, 1, Refused)
+		a.r.missed(t.server)
 	} else {
 		a.r.answered(t.server, time.Since(t.sent))
 	}
 	switch code {
 	case dns.RcodeSuccess, dns.RcodeNameError:
-		return a.read(t, rep.msg)
+		return a.read(t)
 	case dns.RcodeServerFailure:
 		a.fail(t, ServFail)
 	case dns.RcodeRefused:
@@ -197,7 +202,8 @@ func (a *asking) judge(rep reply) (parsed, bool) {
 }
 
 // read parses a message that has an answer to give.
-func (a *asking) read(t *try, msg []byte) (parsed, bool) {
+func (a *asking) read(t *try) (parsed, bool) {
+	msg := t.msg
 	if truncated(msg) && !t.tcp {
 		// RFC 7766 section 5; what the cut message holds is not used.
 		if !a.try(&try{server: t.server, tcp: true, edns: t.edns}) {
@@ -217,12 +223,12 @@ func (a *asking) read(t *try, msg []byte) (parsed, bool) {
 }
 
 // broken deals with a try that ended without a message.
-func (a *asking) broken(t *try, err error) {
+func (a *asking) broken(t *try) {
 	switch {
-	case errors.Is(err, errUnreachable) && !t.tcp:
+	case errors.Is(t.err, errUnreachable) && !t.tcp:
 		a.unreachable(t)
 		a.next()
-	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(t.err, context.DeadlineExceeded) || errors.Is(t.err, os.ErrDeadlineExceeded):
 		a.fail(t, Timeout)
 	default: // UDP was answered and TCP was not: the server lives, and is of no use here
 		a.fail(t, BadAnswer)
@@ -234,7 +240,7 @@ func (a *asking) unreachable(t *try) {
 	a.f.trouble.Store(true)
 	t.server.failures.Add(1)
 	a.failed = append(a.failed, t.server)
-	a.r.missed(t.server, missesToDown, NoServer)
+	a.r.gone(t.server)
 }
 
 // fail notes that the server of t answered to no avail, and asks the next.

@@ -9,12 +9,14 @@ import (
 )
 
 const (
-	// missesToDown unanswered questions in a row, or refusals, put a server
-	// aside. SERVFAIL does not: any stranger's broken zone gives it.
-	missesToDown = 3
+	// missesToProbe unanswered questions in a row, or refusals, make a server
+	// suspect. They prove nothing yet, as any stranger's dead zone gives them;
+	// so it is asked what every resolver knows, and only if it does not answer
+	// that either is it down. SERVFAIL is an answer.
+	missesToProbe = 3
 
-	// A server that is down is probed: first after probeFirst, then with twice
-	// the pause each time up to probeMost.
+	// A server that is down is probed: after probeFirst, then with twice the
+	// pause each time up to probeMost.
 	probeFirst = time.Second
 	probeMost  = 15 * time.Second
 )
@@ -30,11 +32,12 @@ type server struct {
 	addr   netip.AddrPort
 	shared *sharedSockets // to a loopback address; else nil, and each question has its own socket
 
-	mu     sync.Mutex
-	down   bool
-	misses int           // since the last answer
-	rtt    time.Duration // smoothed
-	plain  bool          // it cannot read EDNS0
+	mu      sync.Mutex
+	down    bool
+	probing bool          // a goroutine probes it
+	misses  int           // since the last answer
+	rtt     time.Duration // smoothed
+	plain   bool          // it cannot read EDNS0
 
 	queries, failures atomic.Uint64
 }
@@ -123,31 +126,55 @@ func (r *Resolver) answered(s *server, rtt time.Duration) {
 	}
 }
 
-// missed notes that s did not serve us: weight 1 for no answer in time and for
-// a refusal, missesToDown when nothing listens there.
-func (r *Resolver) missed(s *server, weight int, reason string) {
+// missed notes that s gave no answer in time, or refused.
+func (r *Resolver) missed(s *server) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.misses += weight
-	if s.down || s.misses < missesToDown {
-		return
+	s.misses++
+	if s.misses >= missesToProbe {
+		r.startProbing(s)
 	}
-	s.down = true
-	r.servers.downs.Add(1)
-	r.cfg.Logger.Warn("dns server down", "server", s.addr.String(), "reason", reason)
-	// We are in a flight or a probe, which Close waits for.
-	r.work.Go(func() { r.probe(s) })
 }
 
-// probe asks s now and then until it, or a flight, finds it up again.
+// gone notes that nothing listens at s, which needs no further proof.
+func (r *Resolver) gone(s *server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.setDown(s, NoServer)
+	r.startProbing(s)
+}
+
+// setDown puts s aside. s.mu is held.
+func (r *Resolver) setDown(s *server, reason string) {
+	if !s.down {
+		s.down = true
+		r.servers.downs.Add(1)
+		r.cfg.Logger.Warn("dns server down", "server", s.addr.String(), "reason", reason)
+	}
+}
+
+// startProbing has s watched until it answers. s.mu is held, and we are in a
+// flight or a probe, which Close waits for.
+func (r *Resolver) startProbing(s *server) {
+	if !s.probing {
+		s.probing = true
+		r.work.Go(func() { r.probe(s) })
+	}
+}
+
+// probe asks s now, unless it is down already, and then now and then, until it
+// has answered this or anything else.
 func (r *Resolver) probe(s *server) {
 	q, err := newQuestion("", typeNS) // every resolver knows the root's servers
 	if err != nil {
 		return
 	}
+	if !s.isDown() && !r.probeOnce(s, q) {
+		r.convict(s)
+	}
 	timer := time.NewTimer(r.probeFirst)
 	defer timer.Stop()
-	for pause := r.probeFirst; s.isDown(); pause = min(2*pause, probeMost) {
+	for pause := r.probeFirst; s.watched(); pause = min(2*pause, probeMost) {
 		timer.Reset(pause)
 		select {
 		case <-r.closing:
@@ -158,12 +185,34 @@ func (r *Resolver) probe(s *server) {
 	}
 }
 
+// convict puts s aside after a probe without an answer, unless a question was
+// answered meanwhile, or we are closing and did not wait.
+func (r *Resolver) convict(s *server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-r.closing:
+	default:
+		if s.misses >= missesToProbe {
+			r.setDown(s, Timeout)
+		}
+	}
+}
+
+// watched reports whether the probe of s goes on; if not, it is over.
+func (s *server) watched() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.probing = s.down
+	return s.down
+}
+
 // probeOnce asks q of s and notes an answer. A refusal is none.
-func (r *Resolver) probeOnce(s *server, q *question) {
-	replies := make(chan reply, 1)
+func (r *Resolver) probeOnce(s *server, q *question) bool {
+	replies := make(chan *try, 1)
 	t := &try{server: s}
-	if err := r.send(t, q, time.Now().Add(r.cfg.Try), replies); err != nil {
-		return
+	if err := r.send(t, q, time.Now().Add(r.cfg.Timeout), replies); err != nil {
+		return false
 	}
 	defer t.stop()
 	timer := time.NewTimer(r.cfg.Try)
@@ -171,9 +220,11 @@ func (r *Resolver) probeOnce(s *server, q *question) {
 	select {
 	case <-r.closing:
 	case <-timer.C:
-	case rep := <-replies:
-		if rep.err == nil && rcode(rep.msg) != rcodeRefused {
+	case <-replies:
+		if t.err == nil && rcode(t.msg) != rcodeRefused {
 			r.answered(s, time.Since(t.sent))
+			return true
 		}
 	}
+	return false
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -91,7 +92,7 @@ func TestServerGoesDownAndComesBack(t *testing.T) {
 	log := make(logged, 10)
 	r := newTest(t, Config{Try: 10 * time.Millisecond, Logger: slog.New(log)}, first, second)
 	r.probeFirst = 10 * time.Millisecond
-	for i := range missesToDown {
+	for i := range missesToProbe {
 		r.Lookup(t.Context(), fmt.Sprintf("down%d.test", i), dns.TypeA)
 	}
 	if line := <-log; line != "dns server down" {
@@ -123,7 +124,7 @@ func TestServerThatRefusesStaysDown(t *testing.T) {
 	log := make(logged, 10)
 	r := newTest(t, Config{Logger: slog.New(log)}, first, second)
 	r.probeFirst = time.Millisecond
-	for i := range missesToDown {
+	for i := range missesToProbe {
 		r.Lookup(t.Context(), fmt.Sprintf("refused%d.test", i), dns.TypeA)
 	}
 	<-log
@@ -144,6 +145,25 @@ func TestServfailPutsNoServerAside(t *testing.T) {
 	}
 	if st := r.Stats().Servers[0]; !st.Up || st.Failures != 10 {
 		t.Errorf("after SERVFAIL for a stranger's zone: %+v", st)
+	}
+}
+
+func TestStrangersDeadZonePutsNoServerAside(t *testing.T) {
+	s := startDNS(t)
+	s.Misbehave("dead.test", dnstest.Timeout)
+	log := make(logged, 10)
+	r := newTest(t, Config{Timeout: 300 * time.Millisecond, Try: 300 * time.Millisecond, Logger: slog.New(log)}, s)
+	for i := range missesToProbe {
+		r.Lookup(t.Context(), fmt.Sprintf("n%d.dead.test", i), dns.TypeA)
+	}
+	if err := s.Await(t.Context(), " NS", 1); err != nil {
+		t.Fatal(err)
+	}
+	for srv := r.servers.all[0]; srv.beingProbed(); {
+		runtime.Gosched()
+	}
+	if len(log) > 0 {
+		t.Errorf("logged %q, though the server answers what it knows", <-log)
 	}
 }
 
@@ -168,6 +188,12 @@ func TestSoleServerIsAskedEvenWhenDown(t *testing.T) {
 	if !r.Stats().Servers[0].Up {
 		t.Error("an answer does not bring the server up")
 	}
+}
+
+func (s *server) beingProbed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.probing
 }
 
 // strict answers queries without EDNS0 only.

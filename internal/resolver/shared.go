@@ -34,8 +34,10 @@ type sharedSocket struct {
 type waiter struct {
 	q       *question
 	try     *try
-	replies chan<- reply
+	replies chan<- *try
 }
+
+var errBusy = errors.New("too many questions to the dns server")
 
 func newSharedSockets(addr netip.AddrPort) *sharedSockets {
 	return &sharedSockets{addr: addr}
@@ -54,14 +56,14 @@ func (ss *sharedSockets) close() {
 }
 
 // send is Resolver.send over one of the sockets. Its deadline is the asker's.
-func (ss *sharedSockets) send(r *Resolver, t *try, q *question, replies chan<- reply) error {
+func (ss *sharedSockets) send(r *Resolver, t *try, q *question, replies chan<- *try) error {
 	s, err := ss.socket(r, int(ss.turn.Add(1)%socketsShared))
 	if err != nil {
 		return err
 	}
 	id, ok := s.wait(waiter{q, t, replies})
 	if !ok {
-		return errUnreachable
+		return errBusy
 	}
 	t.stop = func() { s.forget(id) }
 	packet := q.packet(id, t.edns)
@@ -71,7 +73,7 @@ func (ss *sharedSockets) send(r *Resolver, t *try, q *question, replies chan<- r
 		_, err = s.conn.Write(packet)
 	}
 	if err != nil && s.forget(id) {
-		return errUnreachable
+		return netError(err)
 	}
 	return nil // also when failAll was quicker: its reply is on the way
 }
@@ -88,7 +90,7 @@ func (ss *sharedSockets) socket(r *Resolver, i int) (*sharedSocket, error) {
 	}
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(ss.addr))
 	if err != nil {
-		return nil, errUnreachable
+		return nil, netError(err)
 	}
 	_ = conn.SetReadBuffer(1 << 20) // a burst of answers must wait for the reader; less is granted in silence
 	s := &sharedSocket{conn: conn, waiting: map[uint16]waiter{}}
@@ -166,7 +168,8 @@ func (s *sharedSocket) deliver(msg []byte) {
 	}
 	s.mu.Unlock()
 	if ok {
-		w.replies <- reply{try: w.try, msg: append([]byte(nil), msg...)}
+		w.try.msg = append([]byte(nil), msg...)
+		w.replies <- w.try
 	}
 }
 
@@ -177,6 +180,7 @@ func (s *sharedSocket) failAll(err error) {
 	s.waiting = map[uint16]waiter{}
 	s.mu.Unlock()
 	for _, w := range failed {
-		w.replies <- reply{try: w.try, err: err}
+		w.try.err = err
+		w.replies <- w.try
 	}
 }

@@ -24,8 +24,9 @@ var readBuffers = sync.Pool{New: func() any { return new([readBytes]byte) }}
 
 // send sends q to t's server and sets t.stop. Exactly one reply, or none after
 // t.stop, comes to replies, which must have room for it. No reply comes after
-// the deadline, but the end of the try. An error means that nothing was sent.
-func (r *Resolver) send(t *try, q *question, deadline time.Time, replies chan<- reply) error {
+// the deadline, but the end of the try. An error means that nothing was sent:
+// errUnreachable for the server's fault, any other for ours.
+func (r *Resolver) send(t *try, q *question, deadline time.Time, replies chan<- *try) error {
 	t.server.queries.Add(1)
 	t.sent = time.Now()
 	switch {
@@ -42,22 +43,22 @@ func (r *Resolver) send(t *try, q *question, deadline time.Time, replies chan<- 
 // sendUDP asks over a socket of its own. The kernel gives it a random free port
 // (RFC 5452 section 4.5, RFC 6056) and, as it is connected, lets in only what
 // comes from the server's address and port.
-func (r *Resolver) sendUDP(t *try, q *question, deadline time.Time, replies chan<- reply) error {
+func (r *Resolver) sendUDP(t *try, q *question, deadline time.Time, replies chan<- *try) error {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(t.server.addr))
 	if err != nil {
-		return errUnreachable
+		return netError(err)
 	}
 	id := newID()
 	_ = conn.SetDeadline(deadline) // on a socket just opened; reading says if not
 	if _, err := conn.Write(q.packet(id, t.edns)); err != nil {
 		conn.Close()
-		return errUnreachable
+		return netError(err)
 	}
 	t.stop = func() { conn.Close() }
 	r.work.Go(func() {
 		defer conn.Close()
-		msg, err := readUDP(conn, q, id)
-		replies <- reply{try: t, msg: msg, err: err}
+		t.msg, t.err = readUDP(conn, q, id)
+		replies <- t
 	})
 	return nil
 }
@@ -87,13 +88,13 @@ func netError(err error) error {
 }
 
 // sendTCP asks over a connection of its own (RFC 7766).
-func (r *Resolver) sendTCP(t *try, q *question, deadline time.Time, replies chan<- reply) {
+func (r *Resolver) sendTCP(t *try, q *question, deadline time.Time, replies chan<- *try) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	t.stop = cancel
 	r.work.Go(func() {
 		defer cancel()
-		msg, err := overTCP(ctx, t, q)
-		replies <- reply{try: t, msg: msg, err: err}
+		t.msg, t.err = overTCP(ctx, t, q)
+		replies <- t
 	})
 }
 
