@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -43,7 +44,6 @@ var points = map[string]float64{
 	"relation":              -3.0,
 	"rdns-error":            0,
 	"from-error":            0,
-	"from-unrelated":        0,
 	"helo-localhost":        12.0,
 	"helo-is-us":            12.2,
 	"helo-address":          11.0,
@@ -119,7 +119,16 @@ func (d *daemon) start(t *testing.T) {
 	}()
 	d.cmd, d.done = cmd, done
 	t.Cleanup(func() { d.end(t, cmd, done) })
-	if _, err := d.log.Wait(waiting(t), mark, mtatest.Containing("msg=serving")); err != nil {
+	ctx, cancel := context.WithCancel(waiting(t))
+	defer cancel()
+	go func() {
+		select {
+		case <-done: // no use waiting on
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if _, err := d.log.Wait(ctx, mark, mtatest.Containing("msg=serving")); err != nil {
 		t.Fatal(err)
 	}
 }

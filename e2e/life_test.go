@@ -69,10 +69,11 @@ func TestAnHonestRetryPasses(t *testing.T) {
 	withBoth(t, func(t *testing.T, kind string) {
 		h := openHouse(t, kind, sessionZone(), "retry.after = \"2s\"\n")
 		for _, a := range []netip.Addr{bad4, bad6} {
-			mark := h.daemon.log.Len()
+			mark, start := h.daemon.log.Len(), time.Now()
 			replies := h.tries(t, a, "mail.bad.example", "a@bad.example", "jo@example.net")
-			if len(replies) < 3 {
-				t.Errorf("let in after %d tries, before retry.after: %v", len(replies), replies)
+			// However slow the machine, this is no shorter than what the daemon saw.
+			if waited := time.Since(start); len(replies) < 2 || waited < 2*time.Second {
+				t.Errorf("let in after %d tries in %v, before retry.after: %v", len(replies), waited, replies)
 			}
 			for _, r := range replies[:len(replies)-1] {
 				if !strings.HasPrefix(r.String(), "450 4.7.25 ") {

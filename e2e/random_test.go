@@ -4,8 +4,11 @@ package e2e
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -143,7 +146,9 @@ func (s stranger) against() []string {
 	}
 	add(s.ptr == ptrNone, "rdns-missing")
 	add(s.ptr == ptrElsewhere, "rdns-unconfirmed")
-	add(s.helo == heloElsewhere, "helo-not-client")
+	// Our own name exists, and leads to us.
+	add(s.helo == heloElsewhere || s.helo == heloOurs, "helo-not-client")
+	add(s.helo == heloOurs && s.ptr != ptrNone, "helo-unrelated")
 	add(s.helo == heloNowhere, "helo-unresolvable")
 	add(s.helo == heloOurs, "helo-is-us")
 	add(s.helo == heloAddress, "helo-address")
@@ -155,6 +160,9 @@ func (s stranger) against() []string {
 	return found
 }
 
+// lifted are those of them that "relation" speaks for.
+var lifted = []string{"rdns-missing", "rdns-unconfirmed", "helo-unresolvable", "helo-not-client", "helo-unrelated"}
+
 // related reports whether the finding "relation" is true of it.
 func (s stranger) related() bool {
 	return s.from == fromOwn || s.helo == heloOwn && s.ptr == ptrGood
@@ -165,7 +173,7 @@ func (s stranger) expected() (score float64, reply string) {
 	sum, liftable, heaviest := 0.0, 0.0, ""
 	for _, id := range s.against() {
 		sum += points[id]
-		if strings.HasPrefix(id, "rdns-") || id == "helo-unresolvable" || id == "helo-not-client" {
+		if slices.Contains(lifted, id) {
 			liftable += points[id]
 		}
 		if heaviest == "" || points[id] > points[heaviest] {
@@ -174,10 +182,11 @@ func (s stranger) expected() (score float64, reply string) {
 	}
 	score = sum
 	if s.related() {
-		if sum > 0 {
-			score -= min(-points["relation"], liftable)
+		// What it lifts does not pay for what it does not.
+		if lift := -points["relation"]; sum > liftable {
+			score -= min(lift, liftable)
 		} else {
-			score = points["relation"]
+			score -= lift
 		}
 	}
 	switch {
@@ -225,8 +234,8 @@ func (h *house) judge(t *testing.T, s stranger) {
 		t.Errorf("%+v: got %s; want %s", s, got, want)
 	}
 	l := h.daemon.verdict(t, mark, s.addr)
-	if l.values["score"] != fmt.Sprintf("%g", score) && l.values["score"] != fmt.Sprintf("%.1f", score) {
-		t.Errorf("%+v: score %v; want %v; in %v", s, l.values["score"], score, l.values)
+	if got, err := strconv.ParseFloat(l.values["score"], 64); err != nil || math.Abs(got-score) > 1e-6 {
+		t.Errorf("%+v: score %v (%v); want %v; in %v", s, got, err, score, l.values)
 	}
 	got := l.findings()
 	for _, id := range s.against() {

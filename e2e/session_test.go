@@ -302,7 +302,7 @@ func TestMailWithoutHelo(t *testing.T) {
 	if !strings.HasPrefix(d.Rcpts[0].String(), "503 5.5.1 ") {
 		t.Errorf("got %v; want 503 5.5.1", d.Rcpts[0])
 	}
-	checkFindings(t, h.daemon.verdict(t, 0, good4), []string{"helo-missing", "relation"})
+	checkFindings(t, h.daemon.verdict(t, 0, good4), []string{"helo-missing"})
 }
 
 // A thousand recipients in one transaction are judged, each.

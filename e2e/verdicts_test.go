@@ -58,11 +58,11 @@ var visits = []visit{
 	}, {
 		name: "HELO with our host name is refused, of a good server too",
 		lay:  func(w *world, a netip.Addr, d string) { w.good(a, d) },
-		helo: "mx.test", from: "a@{d}", want: "550 5.7.1", findings: []string{"helo-is-us"},
+		helo: "mx.test", from: "a@{d}", want: "550 5.7.1", findings: []string{"helo-is-us", "helo-not-client", "helo-unrelated", "relation"},
 	}, {
 		name: "HELO with our domain in capitals is refused",
 		lay:  func(w *world, a netip.Addr, d string) { w.good(a, d) },
-		helo: "EXAMPLE.net", from: "a@{d}", want: "550 5.7.1", findings: []string{"helo-is-us"},
+		helo: "EXAMPLE.net", from: "a@{d}", want: "550 5.7.1", findings: []string{"helo-is-us", "helo-unrelated", "relation"},
 	}, {
 		name: "HELO with a bare address is refused",
 		lay:  func(w *world, a netip.Addr, d string) { w.good(a, d) },

@@ -1,6 +1,7 @@
 package mtatest
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 // A Syslog is the other end of /dev/log, for servers that know no other log. It
 // gives each tag a Log of its own. Only for a namespace with its own /dev.
 type Syslog struct {
+	path string
 	conn *net.UnixConn
 	done chan struct{}
 
@@ -28,7 +30,7 @@ func ListenSyslog(path string) (*Syslog, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Syslog{conn: conn, done: make(chan struct{}), logs: map[string]*Log{}}
+	s := &Syslog{path: path, conn: conn, done: make(chan struct{}), logs: map[string]*Log{}}
 	if err := os.Chmod(path, 0o666); err != nil {
 		conn.Close()
 		return nil, err
@@ -51,7 +53,8 @@ func (s *Syslog) Log(tag string) *Log {
 func (s *Syslog) Close() error {
 	err := s.conn.Close()
 	<-s.done
-	return err
+	// The kernel leaves a datagram socket's name behind.
+	return errors.Join(err, os.Remove(s.path))
 }
 
 func (s *Syslog) read() {
