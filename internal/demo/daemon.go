@@ -25,7 +25,7 @@ func build(ctx context.Context, to string) error {
 	// Without version control stamps: under sudo git refuses a checkout of another user.
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", to, "mailprofiled/cmd/mailprofiled")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the daemon: %w\n%s", err, bytes.TrimSpace(out))
+		return fmt.Errorf("build the daemon, from the source tree: %w\n%s", err, bytes.TrimSpace(out))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 
 	"mailprofiled/internal/dnstest"
@@ -103,14 +104,29 @@ const (
 	socketName = "milter.sock"
 )
 
-// config is what the daemon is told: what a site would say, and where to ask and listen here.
+// config is what the daemon is told. Where Postfix is only unpacked, beside the
+// machine's own mail server, it has no group and runs as some other user.
 func (s *stage) config() string {
+	group := "postfix"
+	if _, err := user.LookupGroup(group); err != nil {
+		group = ""
+	}
+	return demoConfig(s.path(socketName), s.dns.Addr().String(), group)
+}
+
+// demoConfig is what a site would say, and where to listen and ask here. Without
+// a group everybody may connect.
+func demoConfig(socket, server, group string) string {
+	door := fmt.Sprintf("milter.socket_group = %q", group)
+	if group == "" {
+		door = `milter.socket_mode  = "0666"`
+	}
 	return fmt.Sprintf(`mode                = "enforce"
 us.domains          = [%q]
 milter.listen       = ["unix:%s"]
-milter.socket_group = "postfix"
+%s
 dns.servers         = [%q]
 dns.budget          = %q
 retry.after         = %q
-`, ourDomain, s.path(socketName), s.dns.Addr(), dnsBudget, retryAfter)
+`, ourDomain, socket, door, server, dnsBudget, retryAfter)
 }

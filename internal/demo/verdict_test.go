@@ -55,7 +55,7 @@ func judge(t *testing.T) (*engine.Engine, *dnstest.Server) {
 	for _, name := range silent {
 		server.Misbehave(name, dnstest.Timeout)
 	}
-	cfg, report := config.Parse("demo", []byte((&stage{dir: "/run/demo", dns: server}).config()))
+	cfg, report := config.Parse("demo", []byte(demoConfig("/run/demo/milter.sock", server.Addr().String(), "postfix")))
 	if cfg == nil {
 		t.Fatalf("the daemon would not take its configuration:\n%v", report)
 	}

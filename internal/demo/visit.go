@@ -78,7 +78,7 @@ func (s *stage) deliver(ctx context.Context, v *visit) error {
 			return err
 		}
 		if r.Code/100 != 2 {
-			return fmt.Errorf("Postfix does not go on; the dialogue:\n%s", c.Transcript())
+			return fmt.Errorf("EHLO or XCLIENT was refused; the dialogue:\n%s", c.Transcript())
 		}
 	}
 	d, err := c.SendMail(from.from, from.to)
