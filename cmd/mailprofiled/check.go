@@ -25,6 +25,10 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	if code, ok := parse(fs, args, stdout, stderr); !ok {
 		return code
 	}
+	if *path == "" {
+		fmt.Fprintln(stderr, "mailprofiled check: --config names no file")
+		return exitMisuse
+	}
 	cfg, report := config.Load(*path)
 	if cfg == nil {
 		fmt.Fprintln(stdout, report)

@@ -25,7 +25,7 @@ const probeTime = 8 * time.Second
 // "file:line: what; remedy", by the line that names the server.
 func probeDNS(ctx context.Context, cfg *config.Config) []string {
 	servers := cfg.DNS.Servers
-	where := func(netip.AddrPort) string { return resolvConf + ":1" }
+	var where func(netip.AddrPort) string // the line that names a server
 	if len(servers) > 0 {
 		at, _ := cfg.Origin("dns.servers")
 		where = func(netip.AddrPort) string { return fmt.Sprintf("%s:%d", at.File, at.Line) }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +19,12 @@ const (
 // check looks at settings together: what is legal alone may be senseless beside another.
 func check(l *loader, c *Config, main *source) {
 	l.checkMode(main)
-	l.checkScores(c)
-	l.checkRetry(c)
+	if l.sound("verdict.tempfail_score", "verdict.reject_score") {
+		l.checkScores(c)
+	}
+	if l.sound("retry.after", "retry.within") {
+		l.checkRetry(c)
+	}
 	l.checkTimes(c)
 	l.checkAlone(c)
 	if c.Milter.AnswerAtMail {
@@ -37,13 +42,22 @@ func (l *loader) at(names ...string) spot {
 	return spot{report: &Report{}, src: &source{index: indexOf("")}}
 }
 
+// sound says that none of the keys was refused: what is said of a default in
+// its place would be noise.
+func (l *loader) sound(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		set, ok := l.settings[name]
+		return ok && set.value == nil
+	})
+}
+
 func (l *loader) isSet(name string) bool {
 	_, ok := l.settings[name]
 	return ok
 }
 
 func (l *loader) checkMode(main *source) {
-	if l.isSet("mode") || l.guessed["mode"] {
+	if l.isSet("mode") || l.guessed["mode"] || l.partial {
 		return
 	}
 	spot{report: l.report, src: main, name: "mode"}.fail("mode has no default and must be said",
@@ -90,7 +104,7 @@ func show(d time.Duration) string { return formatUnits(int64(d), durationUnits) 
 // checkAlone warns where points or thresholds differ from what the manual's
 // table of findings says of each one by itself.
 func (l *loader) checkAlone(c *Config) {
-	var others []string // not set themselves: a threshold does it
+	others := map[string][]string{} // by problem: those not set themselves, a threshold does it
 	for _, info := range profile.Findings() {
 		problem := c.Policy.AloneProblem(info)
 		if problem == "" {
@@ -98,15 +112,27 @@ func (l *loader) checkAlone(c *Config) {
 		}
 		key := "points." + info.ID
 		if !l.isSet(key) {
-			others = append(others, info.ID)
+			others[problem] = append(others[problem], info.ID)
 			continue
 		}
 		l.at(key).warn(fmt.Sprintf("%s is %g: it %s, against the manual (alone: %s)", key, c.Policy.Points[info.ID].Value, problem, info.Alone),
 			fmt.Sprintf("see that it is meant: reject_score is %g", c.Policy.RejectScore))
 	}
-	if len(others) > 0 {
+	for _, problem := range sorted(others) {
 		l.at("verdict.reject_score").warn(
-			fmt.Sprintf("verdict.reject_score is %g: the manual's word on what refuses alone no longer holds for %s", c.Policy.RejectScore, strings.Join(others, ", ")),
-			"see that it is meant, or change their points too")
+			fmt.Sprintf("verdict.reject_score is %g: %s %s, against the manual", c.Policy.RejectScore, some(others[problem]), problem),
+			"see that it is meant, or change points too")
 	}
+}
+
+// some names the first of many, as the subject of "does".
+func some(ids []string) string {
+	const most = 3
+	switch {
+	case len(ids) == 1:
+		return ids[0]
+	case len(ids) <= most:
+		return "each of " + strings.Join(ids, ", ")
+	}
+	return fmt.Sprintf("each of %s and %d more", strings.Join(ids[:most], ", "), len(ids)-most)
 }

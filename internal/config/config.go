@@ -123,26 +123,27 @@ func (k *Key) get(c *Config) any { return reflect.ValueOf(k.field(c)).Elem().Int
 // when the Report has errors; the Report is never nil.
 func Load(path string) (*Config, *Report) {
 	report := &Report{}
-	return build(path, read(path, report), report)
+	sources, sound := read(path, report)
+	return build(path, sources, sound, report)
 }
 
 // Parse reads a configuration from memory, without conf.d. name stands for the
 // file in the Report.
 func Parse(name string, data []byte) (*Config, *Report) {
 	report := &Report{}
-	var sources []*source
-	if src := parse(name, 0, data, report); src != nil {
-		sources = append(sources, src)
-	}
-	return build(name, sources, report)
+	src := parse(name, 0, data, report)
+	return build(name, []*source{src}, src != nil, report)
 }
 
-func build(path string, sources []*source, report *Report) (*Config, *Report) {
+// build makes a Config of the sources, the main file first. Where one is not
+// sound TOML, that is all there is to say.
+func build(path string, sources []*source, sound bool, report *Report) (*Config, *Report) {
 	defer report.sort()
-	if len(report.Errors) > 0 {
+	if !sound {
 		return nil, report
 	}
 	l := newLoader(tree(), report)
+	l.partial = len(report.Errors) > 0
 	for _, src := range sources {
 		l.add(src)
 	}

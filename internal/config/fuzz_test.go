@@ -70,6 +70,13 @@ func samePrinted(t *testing.T, c *Config) {
 	if got, want := again.PolicyID(), c.PolicyID(); got != want {
 		t.Errorf("printed and loaded again the policy is %s, was %s:\n%s", got, want, &first)
 	}
+	var changed bytes.Buffer
+	if err := c.Print(&changed, true); err != nil {
+		t.Fatal(err)
+	}
+	if again, r := Parse("f.toml", changed.Bytes()); again == nil || again.PolicyID() != c.PolicyID() {
+		t.Errorf("what --changed gives is another policy:\n%s\n%s", &changed, r)
+	}
 	if err := again.Print(&second, false); err != nil {
 		t.Fatal(err)
 	}

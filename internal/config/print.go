@@ -42,7 +42,7 @@ func (c *Config) lines(changedOnly bool) []printed {
 			}
 		case k.field == nil:
 			if !changedOnly {
-				lines = append(lines, c.line(&k, fmt.Sprintf("%q", k.Default)))
+				lines = append(lines, c.line(&k, k.DefaultTOML()))
 			}
 		default:
 			value := k.Kind.format(k.get(c))

@@ -27,22 +27,23 @@ type source struct {
 }
 
 // read takes path and the conf.d/*.toml beside it, in the order in which they
-// replace each other. It reports what cannot be read or is not TOML.
-func read(path string, report *Report) []*source {
-	var sources []*source
+// replace each other. It reports what cannot be read or is not TOML; sound is
+// false when the main file could not be read or any is not TOML.
+func read(path string, report *Report) (sources []*source, sound bool) {
+	sound = true
 	for i, name := range files(path, report) {
-		problem := Problem{File: name, Line: 1, order: i}
 		data, err := readFile(name)
 		if err != nil {
-			problem.What, problem.Remedy = unreadable("cannot be read", err)
-			report.add(problem)
+			what, remedy := unreadable("cannot be read", err)
+			report.add(Problem{File: name, Line: 1, What: what, Remedy: remedy, order: i})
+			sound = sound && i > 0
 			continue
 		}
-		if src := parse(name, i, data, report); src != nil {
-			sources = append(sources, src)
-		}
+		src := parse(name, i, data, report)
+		sound = sound && src != nil
+		sources = append(sources, src)
 	}
-	return sources
+	return sources, sound
 }
 
 // files names the files of a configuration. Names that start with a dot are

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 )
@@ -20,6 +21,27 @@ type Key struct {
 
 	field func(*Config) any          // points to where the value lives; nil when nowhere
 	apply func(c *Config, value any) // stands in for field where setting takes more
+}
+
+// DefaultTOML gives the default as a file would say it, "" when there is none.
+func (k Key) DefaultTOML() string { return rawTOML(k.Default) }
+
+func rawTOML(raw any) string {
+	switch v := raw.(type) {
+	case string:
+		return tomlString(v)
+	case float64:
+		return formatNumber(v)
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = rawTOML(item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case nil:
+		return ""
+	}
+	return fmt.Sprint(raw)
 }
 
 // notYet is the promise of the manual: such a key is refused in these words.

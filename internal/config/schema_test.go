@@ -31,6 +31,9 @@ func TestSchemaRows(t *testing.T) {
 			t.Errorf("the default of %s is refused: %s", k.Name, r)
 			continue
 		}
+		if again, _, broken := decode("x = " + k.DefaultTOML()); broken != "" || !reflect.DeepEqual(again["x"], k.Default) {
+			t.Errorf("the default of %s is written as %s", k.Name, k.DefaultTOML())
+		}
 		if k.Baseline && v != k.get(Default()) {
 			t.Errorf("%s is documented as %v, the baseline says %v", k.Name, v, k.get(Default()))
 		}

@@ -18,8 +18,9 @@ type loader struct {
 	schema   *node
 	report   *Report
 	settings map[string]setting
-	elements map[string]int // of each array of tables, over all files
-	guessed  map[string]bool
+	elements map[string]int  // of each array of tables, over all files
+	guessed  map[string]bool // keys that a misspelt one most likely is
+	partial  bool            // a file could not be read
 }
 
 func newLoader(schema *node, report *Report) *loader {
