@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -10,9 +11,10 @@ import (
 type addressMarks struct {
 	full     bool // all of it
 	part     bool // two neighbouring octets, or half of an IPv6 address
+	three    bool // IPv4, three of its octets in a row
 	together bool // IPv4, zero padded and run together
 	reversed bool // IPv4, last octet first
-	v4       bool
+	glued    bool // IPv4, and one or two letters directly before it begin the name
 	private  bool // IPv6, and its host made up the last half (RFC 8981)
 }
 
@@ -31,28 +33,10 @@ func (a addressMarks) lineSign(left string) string {
 		return "the client's address as in a reverse zone"
 	case a.private:
 		return "a temporary IPv6 address"
-	case a.v4 && gluedLetters(left):
+	case a.glued:
 		return "a letter and the client's address"
 	}
 	return ""
-}
-
-// gluedLetters reports whether a name begins with one or two letters that stand
-// directly before a number, as lines are numbered; not with those that mean a
-// server, an address or nothing.
-func gluedLetters(left string) bool {
-	n := 0
-	for n < len(left) && isLetter(left[n]) {
-		n++
-	}
-	if n == len(left) || !isDigit(left[n]) {
-		return false
-	}
-	switch left[:n] {
-	case "ip", "v", "vm", "vs", "vps", "sv", "ns", "ws", "dc":
-		return false
-	}
-	return n == 1 || n == 2
 }
 
 // findAddress looks for the client's address in a lower-case name or local part.
@@ -70,17 +54,9 @@ func findAddress(s string, client netip.Addr) addressMarks {
 // findIPv4 goes through the runs of digits, in which octets stand one by one in
 // decimal, in any separators, or run together; then it looks for hex.
 func findIPv4(s string, octets [4]byte) addressMarks {
-	m := addressMarks{v4: true}
+	var m addressMarks
 	w := octetWalk{octets: octets, last: -1}
-	hex := 0 // the longest run that may hold eight hex digits
-	for at, run := 0, 0; at <= len(s); at++ {
-		if at < len(s) && isHex(s[at]) {
-			run++
-			hex = max(hex, run)
-		} else {
-			run = 0
-		}
-	}
+	hex, pairs := hexShape(s)
 	for at := 0; at < len(s); {
 		if !isDigit(s[at]) {
 			at++
@@ -94,10 +70,82 @@ func findIPv4(s string, octets [4]byte) addressMarks {
 		at = end
 	}
 	w.finish(&m)
-	if !m.full && (hex >= 8 || strings.ContainsAny(s, "abcdef")) {
-		m.full = hasHex(s, octets, hex)
-	}
+	m.full = m.full || hex >= 8 && hasHex(s, octets) || pairs >= 4 && hasHexPairs(s, octets)
+	m.glued = m.full && (isGlued(s, 1, octets) || isGlued(s, 2, octets))
 	return m
+}
+
+// isGlued reports whether a name that holds the address has it directly behind
+// its first n letters, as lines are numbered: p5b0c1d2e, d192-0-2-7. Letters
+// that mean a server or an address say no such thing.
+func isGlued(s string, n int, octets [4]byte) bool {
+	if len(s) <= n || !isLetter(s[0]) || !isLetter(s[n-1]) {
+		return false
+	}
+	switch s[:n] {
+	case "v", "ip", "vm", "vs", "sv", "ns", "ws", "dc":
+		return false
+	}
+	s = s[n:]
+	if host, _, _ := strings.Cut(s, "."); len(host) == 8 && hasHex(host, octets) {
+		return true
+	}
+	number, s := cutNumber(s)
+	if s == "" || isLetter(s[0]) {
+		return false
+	}
+	following, _ := cutNumber(s[1:])
+	return neighbours(number, following, octets)
+}
+
+// cutNumber cuts the digits off that a string begins with.
+func cutNumber(s string) (number, rest string) {
+	n := 0
+	for n < len(s) && isDigit(s[n]) {
+		n++
+	}
+	return s[:n], s[n:]
+}
+
+// neighbours reports whether two numbers are octets that stand side by side in
+// the address, in either order.
+func neighbours(a, b string, octets [4]byte) bool {
+	x, okX := octet(a)
+	y, okY := octet(b)
+	if a == "" || b == "" || !okX || !okY {
+		return false
+	}
+	for i := 0; i < 3; i++ {
+		p, q := int(octets[i]), int(octets[i+1])
+		if p == x && q == y || p == y && q == x {
+			return true
+		}
+	}
+	return false
+}
+
+// hexShape returns the length of the longest run of hex digits, and the most
+// groups of two that stand in a row. Few names have room for an address.
+func hexShape(s string) (longest, pairs int) {
+	run, inRow := 0, 0
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && isHex(s[i]) {
+			run++
+			longest = max(longest, run)
+			continue
+		}
+		if run == 2 {
+			inRow++
+			pairs = max(pairs, inRow)
+		} else {
+			inRow = 0
+		}
+		if i < len(s) && isLetter(s[i]) && s[i] != 'x' {
+			inRow = 0
+		}
+		run = 0
+	}
+	return longest, pairs
 }
 
 // octetWalk follows the numbers of a name.
@@ -130,12 +178,9 @@ func (w *octetWalk) read(run string, m *addressMarks) {
 		forward = forward || i > 0 && int(w.octets[i-1]) == w.last
 		backward = backward || i < 3 && int(w.octets[i+1]) == w.last
 	}
-	if (forward || backward) && len(run)+w.lastLen >= minPairDigits {
-		w.pair = true
-		w.ahead, w.behind = next(w.ahead, forward), next(w.behind, backward)
-	} else {
-		w.ahead, w.behind = 0, 0
-	}
+	w.ahead, w.behind = next(w.ahead, forward), next(w.behind, backward)
+	w.pair = w.pair || (forward || backward) && len(run)+w.lastLen >= minPairDigits || max(w.ahead, w.behind) > 1
+	m.three = m.three || max(w.ahead, w.behind) > 1
 	m.reversed = m.reversed || w.behind == 3 && w.ahead < 3
 	w.last, w.lastLen = v, len(run)
 }
@@ -173,13 +218,13 @@ func (w *octetWalk) readLong(run string, m *addressMarks) {
 	}
 	o := w.octets
 	var room [12]byte
-	for _, order := range [2][4]byte{o, {o[3], o[2], o[1], o[0]}} {
+	for _, order := range bothOrders(o) {
 		switch {
 		case len(run) == 12 && run == string(padded(room[:0], order[:])):
 			m.full, m.together = true, true
 		case len(run) >= 6 && run == string(plain(room[:0], order[:])):
 			m.full = true
-		case run == strconv.FormatUint(uint64(order[0])<<24|uint64(order[1])<<16|uint64(order[2])<<8|uint64(order[3]), 10):
+		case run == string(strconv.AppendUint(room[:0], uint64(binary.BigEndian.Uint32(order[:])), 10)):
 			m.full = true
 		}
 		for i := 0; i < 3 && len(run) <= 6; i++ {
@@ -210,19 +255,26 @@ const hexDigits = "0123456789abcdef"
 
 func appendHex(to []byte, b byte) []byte { return append(to, hexDigits[b>>4], hexDigits[b&0xf]) }
 
-// hasHex looks for the octets in hex, in either order: run together, or one by
-// one between separators.
-func hasHex(s string, o [4]byte, longest int) bool {
-	for _, order := range [2][4]byte{o, {o[3], o[2], o[1], o[0]}} {
-		var room [12]byte
+// hasHex looks for the eight hex digits of the octets, in either order.
+func hasHex(s string, o [4]byte) bool {
+	for _, order := range bothOrders(o) {
+		var room [8]byte
 		joined := room[:0]
 		for _, b := range order {
 			joined = appendHex(joined, b)
 		}
-		if longest >= 8 && strings.Contains(s, string(joined)) {
+		if strings.Contains(s, string(joined)) {
 			return true
 		}
+	}
+	return false
+}
+
+// hasHexPairs looks for the octets in hex one by one between separators.
+func hasHexPairs(s string, o [4]byte) bool {
+	for _, order := range bothOrders(o) {
 		for _, sep := range []byte("-._x") {
+			var room [11]byte
 			separated := room[:0]
 			for i, b := range order {
 				if i > 0 {
@@ -230,13 +282,15 @@ func hasHex(s string, o [4]byte, longest int) bool {
 				}
 				separated = appendHex(separated, b)
 			}
-			if strings.ContainsAny(string(separated), "abcdef") && strings.Contains(s, string(separated)) {
+			if strings.Contains(s, string(separated)) {
 				return true
 			}
 		}
 	}
 	return false
 }
+
+func bothOrders(o [4]byte) [2][4]byte { return [2][4]byte{o, {o[3], o[2], o[1], o[0]}} }
 
 // findIPv6 looks for the 32 nibbles in either order, and for the groups as they
 // are written, padded, short or with :: for zeros, in other separators.

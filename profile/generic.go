@@ -84,7 +84,7 @@ func defaultSign(left string, words *wordMarks, address addressMarks) string {
 	switch {
 	case address.full:
 		return "the client's address"
-	case address.part && (isDigit(left[0]) || words.ofLines()):
+	case address.three, address.part && (isDigit(left[0]) || words.ofLines()):
 		return "a part of the client's address"
 	case words.genericWord() != "":
 		return words.genericWord()

@@ -108,28 +108,33 @@ func (j *Judgement) judgeForm(f *facts) {
 		return
 	}
 	for _, form := range heloForms {
-		if form.holds(j, f) && j.say(form.kind, f.Helo.Name, false) {
+		if j.hasForm(f, form) && j.say(form, f.Helo.Name, false) {
 			return
 		}
 	}
 }
 
 // heloForms stand in the order of the manual.
-var heloForms = [...]struct {
-	kind  kind
-	holds func(*Judgement, *facts) bool
-}{
-	{heloSyntax, func(_ *Judgement, f *facts) bool { return f.helo.host == "" && !f.helo.addr.IsValid() }},
-	{heloAddress, func(_ *Judgement, f *facts) bool { return f.helo.addr.IsValid() && !f.helo.literal }},
-	{heloLocalhost, func(_ *Judgement, f *facts) bool { return f.helo.localhost() }},
-	{heloIsUs, func(_ *Judgement, f *facts) bool { return f.heloIsUs() }},
-	{heloLiteralMismatch, func(_ *Judgement, f *facts) bool {
-		return f.helo.literal && f.Client.IsValid() && f.helo.addr != f.Client.Unmap()
-	}},
-	{heloBot, func(j *Judgement, f *facts) bool {
-		return f.helo.host != "" && slices.Contains(j.policy.Bots, f.helo.host)
-	}},
-	{heloNotFQDN, func(_ *Judgement, f *facts) bool { return f.helo.labels == 1 }},
+var heloForms = [...]kind{heloSyntax, heloAddress, heloLocalhost, heloIsUs, heloLiteralMismatch, heloBot, heloNotFQDN}
+
+// hasForm reports whether a form is true of the argument that was sent.
+func (j *Judgement) hasForm(f *facts, form kind) bool {
+	h := &f.helo
+	switch form {
+	case heloSyntax:
+		return h.host == "" && !h.addr.IsValid()
+	case heloAddress:
+		return h.addr.IsValid() && !h.literal
+	case heloLocalhost:
+		return h.localhost()
+	case heloIsUs:
+		return f.heloIsUs()
+	case heloLiteralMismatch:
+		return h.literal && f.Client.IsValid() && h.addr != f.Client.Unmap()
+	case heloBot:
+		return h.host != "" && slices.Contains(j.policy.Bots, h.host)
+	}
+	return h.labels == 1
 }
 
 // heloIsUs reports whether the client names itself by a name, domain or address

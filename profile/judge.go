@@ -20,9 +20,9 @@ type Judgement struct {
 	evidence float64 // the score that may support a reject
 	said     []kind  // the kinds of Findings, in the same order
 
-	findingRoom [4]Finding // for a visit with little to say
-	markRoom    [4]mark
-	saidRoom    [4]kind
+	findingRoom [3]Finding // for a visit with little to say
+	markRoom    [3]mark
+	saidRoom    [8]kind
 }
 
 // A mark is one finding as it counts: with the points of the policy, before

@@ -75,7 +75,7 @@ func asciiDomain(domain string) string {
 	domain = strings.TrimSuffix(domain, ".")
 	if !isASCII(domain) {
 		ascii, err := idna.Lookup.ToASCII(domain)
-		if err != nil {
+		if err != nil || !utf8.ValidString(domain) {
 			return ""
 		}
 		domain = ascii
@@ -129,7 +129,9 @@ func validDomain(domain string) bool {
 	if strings.HasSuffix(domain, ".") || asciiDomain(domain) == "" {
 		return false
 	}
-	for label := range strings.SplitSeq(domain, ".") {
+	for rest, more := domain, true; more; {
+		var label string
+		label, rest, more = strings.Cut(rest, ".")
 		if label[0] == '-' || label[len(label)-1] == '-' || strings.Contains(label, "_") {
 			return false
 		}
@@ -141,7 +143,9 @@ func validLocal(local string) bool {
 	if len(local) >= 2 && local[0] == '"' && local[len(local)-1] == '"' {
 		return validQuoted(local[1 : len(local)-1])
 	}
-	for atom := range strings.SplitSeq(local, ".") {
+	for rest, more := local, true; more; {
+		var atom string
+		atom, rest, more = strings.Cut(rest, ".")
 		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool { return !isAtext(r) }) {
 			return false
 		}

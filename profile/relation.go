@@ -8,7 +8,7 @@ import "slices"
 func (j *Judgement) judgeRelation(f *facts) {
 	switch {
 	case f.isExchange():
-		j.say(relation, "MX of "+f.Sender.Domain, f.Sender.Stale)
+		j.say(relation, "MX of the sender's domain", f.Sender.Stale)
 	case f.heloIsPTR() == there:
 		j.say(relation, "HELO is the confirmed PTR name", f.RDNS.Stale)
 	case f.mayBeExchange() || f.mayBeHeloPTR():

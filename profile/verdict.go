@@ -37,7 +37,7 @@ type Verdict struct {
 	Status   string    // enhanced status code (RFC 3463), "" on Continue
 	Text     string    // US-ASCII, one line, no codes, no id; of client data only its address
 	Score    float64   // visit and recipient together
-	Findings []Finding // the recipient's own; the visit's stand in its Judgement
+	Findings []Finding // the recipient's own; the visit's stand in its Judgement. A lift of the visit stands here too, with positive points, where it has points left that may not be spent on these
 	ForScore bool      // a tempfail for a score below reject_score: an honest retry passes
 	Capped   bool      // the score asks for a reject; a law made it a tempfail
 }

@@ -21,7 +21,9 @@ type wordMarks struct {
 func readWords(left string) wordMarks {
 	m := wordMarks{digits: countDigits(left)}
 	host := -1
-	for label := range strings.SplitSeq(left, ".") {
+	for rest, more := left, true; more; {
+		var label string
+		label, rest, more = strings.Cut(rest, ".")
 		digits := countDigits(label)
 		if host < 0 {
 			host = digits
@@ -160,7 +162,7 @@ func isFixedWord(w string) bool {
 		"ded", "dedi", "dedicated", "dedicado", "leased", "biz", "business", "corp", "corporate":
 		return true
 	}
-	return strings.HasPrefix(w, "static") || strings.HasSuffix(w, "static")
+	return strings.Contains(w, "static")
 }
 
 func isStockWord(w string) bool {

@@ -1,0 +1,130 @@
+package profile
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The shipped points keep what the manual's table says of each finding alone.
+func TestBaselinePointsKeepTheAloneColumn(t *testing.T) {
+	for _, name := range Baselines() {
+		p, err := Baseline(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.TempfailScore != 5 || p.RejectScore != 10 || p.Baseline != name {
+			t.Errorf("%s: thresholds %v, %v", p.Baseline, p.TempfailScore, p.RejectScore)
+		}
+		for _, f := range Findings() {
+			points, ok := p.Points[f.ID]
+			switch {
+			case !ok:
+				t.Errorf("%s: no points for %s", name, f.ID)
+			case p.AloneProblem(f) != "":
+				t.Errorf("%s: %s with %v %s", name, f.ID, points.Value, p.AloneProblem(f))
+			case f.Error && points != Points{}:
+				t.Errorf("%s: %s has points", name, f.ID)
+			case f.Lifts != nil && points.Value >= 0:
+				t.Errorf("%s: %s lifts nothing", name, f.ID)
+			case f.Lifts == nil && points.Value < 0:
+				t.Errorf("%s: %s speaks for the client", name, f.ID)
+			}
+		}
+		if len(p.Points) != len(Findings()) {
+			t.Errorf("%s: %d points for %d findings", name, len(p.Points), len(Findings()))
+		}
+	}
+}
+
+// No two findings that must not refuse refuse together with the never column
+// alone; and what stands in it stays under a tempfail, all of it together.
+func TestNeverColumnStaysLight(t *testing.T) {
+	p := standard(t)
+	sum := 0.0
+	for _, f := range Findings() {
+		if f.Alone == AloneNever {
+			sum += p.Points[f.ID].Value
+		}
+	}
+	if sum >= p.TempfailScore {
+		t.Errorf("the never column alone weighs %v of %v", sum, p.TempfailScore)
+	}
+}
+
+// Each sentence names the address, gives nothing else away, and fits.
+func TestBaselineTexts(t *testing.T) {
+	for _, name := range Baselines() {
+		p, err := Baseline(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range Findings() {
+			text := p.Texts[f.ID]
+			if (text != "") != (f.Code != 0) {
+				t.Errorf("%s: code %d and text %q", f.ID, f.Code, text)
+				continue
+			}
+			if f.Code == 0 {
+				continue
+			}
+			if strings.Count(text, "{client}") != 1 || text != clean(text) || strings.ContainsAny(text, "%") || strings.HasSuffix(text, ".") {
+				t.Errorf("%s: %q", f.ID, text)
+			}
+			const longest = "2001:db8:1111:2222:3333:4444:5555:6666"
+			said := strings.ReplaceAll(text, "{client}", longest)
+			if said != clip(said) {
+				t.Errorf("%s: %d octets over the limit", f.ID, len(said)-maxText)
+			}
+			for _, secret := range []string{"score", "threshold", "point"} {
+				if strings.Contains(text, secret) {
+					t.Errorf("%s speaks of a %s", f.ID, secret)
+				}
+			}
+		}
+	}
+}
+
+func TestBaselineNames(t *testing.T) {
+	for name, want := range map[string]string{"standard": "standard@1", "standard@1": "standard@1", "standard@2": "", "lenient": "", "": "", "../x": "", "standard@": ""} {
+		p, err := Baseline(name)
+		switch {
+		case want == "" && err == nil:
+			t.Errorf("%q is taken", name)
+		case want != "" && (err != nil || p.Baseline != want):
+			t.Errorf("%q: %v, %v", name, p, err)
+		}
+	}
+	a, b := standard(t), standard(t)
+	a.Points["rdns-missing"], a.Bots[0] = Points{Rule: Off}, "x"
+	if b.Points["rdns-missing"].Rule == Off || b.Bots[0] == "x" {
+		t.Error("two copies share their points")
+	}
+}
+
+func TestFindingsTable(t *testing.T) {
+	infos := Findings()
+	seen := map[string]bool{}
+	for _, f := range infos {
+		if f.ID == "" || seen[f.ID] {
+			t.Errorf("id %q is empty or stands twice", f.ID)
+		}
+		seen[f.ID] = true
+		if (f.Code == 0) != (f.Status == "") || f.Code != 0 && f.Status[0] != byte('0'+f.Code/100) {
+			t.Errorf("%s: %d %s", f.ID, f.Code, f.Status)
+		}
+	}
+	lifts := infos[slices.IndexFunc(infos, func(f Info) bool { return f.ID == "relation" })].Lifts
+	want := []string{"rdns-missing", "rdns-unconfirmed", "rdns-generic", "rdns-dynamic", "rdns-error", "helo-not-fqdn", "helo-unresolvable", "helo-not-client", "helo-unrelated", "helo-generic"}
+	if !slices.Equal(lifts, want) {
+		t.Errorf("relation lifts %v", lifts)
+	}
+}
+
+func TestPointsString(t *testing.T) {
+	for want, p := range map[string]Points{"6": {Value: 6}, "0.5": {Value: 0.5}, "-8": {Value: -8}, "0": {}, "off": {Rule: Off}, "monitor": {Value: 3, Rule: Monitor}, "tempfail": {Rule: AtLeastTempfail}} {
+		if p.String() != want {
+			t.Errorf("%+v: %s", p, p)
+		}
+	}
+}
