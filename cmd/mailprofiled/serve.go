@@ -16,6 +16,7 @@ import (
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/logging"
 	"mailprofiled/milter"
+	"mailprofiled/profile"
 )
 
 // logWait is how long the end of the daemon waits for its last log lines.
@@ -59,7 +60,7 @@ func serve(ctx context.Context, cfg *config.Config, logger *slog.Logger, ready f
 		IdleTimeout: cfg.Milter.IdleTimeout,
 		DataTimeout: cfg.Milter.DataTimeout,
 		MaxSessions: cfg.Milter.MaxSessions,
-		OnFailure:   cfg.Milter.OnFailure,
+		OnFailure:   onFailure(cfg),
 		Drain:       cfg.Milter.Drain,
 	})
 	listeners, err := listen(cfg)
@@ -124,6 +125,15 @@ func ignoreHangups(logger *slog.Logger) (stop func()) {
 		close(hangups)
 		<-done
 	}
+}
+
+// onFailure is what our own failure answers: in monitor mode nothing of ours
+// holds up a mail.
+func onFailure(cfg *config.Config) profile.Action {
+	if cfg.Monitor {
+		return profile.Continue
+	}
+	return cfg.Milter.OnFailure
 }
 
 func mode(cfg *config.Config) string {
