@@ -37,6 +37,8 @@ func TestClassify(t *testing.T) {
 		{"the last two octets and a word", "host-2-137.example.com", v4, Generic},
 		{"the last two octets alone", "2-137.example.com", v4, Generic},
 		{"hex", "ipc0000289.example.com", v4, Generic},
+		{"letters inside hex are no word", "c0ded33f.dsl.example.com", v4, Dynamic},
+		{"letters that begin hex are no word", "ded0c33f.dsl.example.com", v4, Dynamic},
 		{"hex reversed", "rev-890200c0.example.com", v4, Generic},
 		{"hex in pairs", "host-c0-00-02-89.example.com", v4, Generic},
 		{"one decimal number", "3221226121.example.com", v4, Generic},

@@ -13,7 +13,7 @@ var (
 	other = netip.MustParseAddr("198.51.100.9")
 )
 
-func standard(t *testing.T) *Policy {
+func standard(t testing.TB) *Policy {
 	t.Helper()
 	p, err := Baseline("standard")
 	if err != nil {

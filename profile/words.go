@@ -42,11 +42,28 @@ func (m *wordMarks) readLabel(label string, digits int) {
 		for end < len(label) && isLetter(label[end]) {
 			end++
 		}
-		if end-at > 1 {
+		if end-at > 1 && !insideHex(label, at, end) {
 			m.read(label[at:end], digits)
 		}
 		at = end + 1
 	}
+}
+
+// insideHex reports whether a run of letters is more likely a part of a number
+// in hex than a word: ded in c0ded33f.
+func insideHex(label string, from, to int) bool {
+	for i := from; i < to; i++ {
+		if !isHex(label[i]) {
+			return false
+		}
+	}
+	if from > 0 && isDigit(label[from-1]) {
+		return true
+	}
+	for to < len(label) && isHex(label[to]) {
+		to++
+	}
+	return to-from >= 8
 }
 
 // read notes one word, of a label with so many digits.
@@ -87,7 +104,7 @@ func first(to *string, word string) {
 // of firms have a host called customer or home.
 func (m *wordMarks) accessWord(address bool) string {
 	switch {
-	case m.line != "" && (m.digits > 0 || m.lines > 1):
+	case m.line != "" && (address || m.digits > 0 || m.lines > 1):
 		return m.line
 	case m.user != "" && (address || m.userDigits >= 3 || m.users > 1 && m.digits > 0):
 		return m.user
