@@ -285,6 +285,15 @@ func TestJudgeSender(t *testing.T) {
 	}
 }
 
+func TestPrivateClientIsItsOwnMX(t *testing.T) {
+	s := cleanVisit()
+	s.Client = netip.MustParseAddr("10.1.2.3")
+	s.Sender.Exchanges = []Exchange{{"mx.example.com", hostAt(s.Client)}}
+	if got := idsOf(Judge(&s, standard(t)).Findings); !strings.Contains(got, "relation") || strings.Contains(got, "bogus") {
+		t.Errorf("got %q: an MX that is talking to us is no bogus one", got)
+	}
+}
+
 func TestJudgeRelation(t *testing.T) {
 	with := func(sender Sender) Session {
 		parsed := ParseSender("<joe@example.com>")

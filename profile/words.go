@@ -15,6 +15,7 @@ type wordMarks struct {
 	mail       bool
 	host       bool   // names whatever stands on a line: host, ip, net
 	stock      string // a rented server's word in a label with a number, or one of names never given
+	unnamed    bool   // it is one of names never given, reverse zones among them
 	digits     int    // in all labels
 }
 
@@ -85,7 +86,9 @@ func (m *wordMarks) read(word string, digits int) {
 		first(&m.user, word)
 	case isHintWord(word):
 		first(&m.hint, word)
-	case isStockWord(word) && digits >= 3, isUnnamedWord(word):
+	case isUnnamedWord(word):
+		m.stock, m.unnamed = word, true
+	case isStockWord(word) && digits >= 3:
 		m.stock = word
 	case isHostWord(word):
 		m.host = true
