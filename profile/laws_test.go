@@ -17,9 +17,10 @@ func laws(t *testing.T, law func(t *testing.T, rng *rand.Rand, w *world, s Sessi
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewSource(seed))
+	texts := randomTexts(rng, 1000)
 	for range lawRounds {
 		w := newWorld(rng)
-		law(t, rng, w, masked(rng, w.session(), Failed, Failed, NotAsked), randomPolicy(rng))
+		law(t, rng, w, masked(rng, w.session(), Failed, Failed, NotAsked), randomPolicy(rng, texts))
 		if t.Failed() {
 			return
 		}
