@@ -22,7 +22,8 @@ install: build
 # Simulated servers deliver through a private Postfix; KEEP=1 stays for the reader.
 demo:
 	.ci/deps demo
-	$(GO) run ./internal/demo
+	$(GO) build -buildvcs=false -o build/demo ./internal/demo
+	exec build/demo
 
 # Everything, as root on Debian; a suite that did not run fails it.
 test:
