@@ -178,20 +178,28 @@ func (a *asker) followTerms(r *record, domain string, ahead bool) {
 		return
 	}
 	for i, q := range a.subject.leads(r, domain) {
-		if q == unforeseen || i == 0 && !ahead {
-			continue
-		}
-		a.mu.Lock()
-		full := a.ahead >= mostTerms
-		if a.inquiries[q] == nil {
-			a.ahead++
-		}
-		a.mu.Unlock()
-		if full {
+		if !a.room(q) {
 			return
 		}
-		a.askAhead(q)
+		if q != unforeseen && (i > 0 || ahead) {
+			a.askAhead(q)
+		}
 	}
+}
+
+// room takes one of the terms that may be asked for ahead, unless it is asked
+// for already. It is false when there is none left.
+func (a *asker) room(q question) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.inquiries[q] != nil:
+		return true
+	case a.ahead >= mostTerms:
+		return false
+	}
+	a.ahead++
+	return true
 }
 
 // followHosts asks ahead for the addresses of exchangers, or of the client's names.

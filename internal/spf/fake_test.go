@@ -57,7 +57,9 @@ func zone(t testing.TB, lines string) *world {
 		case "TXT":
 			n.txt = append(n.txt, data...)
 		case "MX":
-			n.mx = append(n.mx, strings.Fields(data[0])...)
+			for _, host := range strings.Fields(data[0]) {
+				n.mx = append(n.mx, strings.TrimSuffix(host, "."))
+			}
 		case "PTR":
 			n.ptr = append(n.ptr, strings.Fields(data[0])...)
 		case "A", "AAAA":

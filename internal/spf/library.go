@@ -265,7 +265,7 @@ func (e *evaluation) LookupIPAddr(_ context.Context, target string) ([]net.IPAdd
 		return nil, err
 	}
 	if in.answer.Partial && !exists && !slices.Contains(in.answer.Addrs, e.subject.client) {
-		e.unsure(TempError, "A "+clip(q.name)+": more addresses than are read")
+		e.unsure(TempError, typeNames[q.rrtype]+" "+clip(q.name)+": more addresses than are read")
 	}
 	addrs := make([]net.IPAddr, len(in.answer.Addrs))
 	for i, addr := range in.answer.Addrs {
