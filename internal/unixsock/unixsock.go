@@ -1,4 +1,7 @@
-package milter
+// Package unixsock listens at unix sockets that have their mode and group before
+// anybody can meet them, that replace what an earlier run has left behind, and
+// that leave alone what belongs to others.
+package unixsock
 
 import (
 	"context"
@@ -16,8 +19,23 @@ import (
 	"time"
 )
 
-// maxSocketPath is the longest path the kernel takes (sun_path, less its NUL).
-const maxSocketPath = 107
+// DefaultMode is the mode of a socket where none is given.
+const DefaultMode fs.FileMode = 0o660
+
+// ErrInUse is the refusal to listen where somebody else does.
+var ErrInUse = errors.New("address in use; is another mailprofiled running?")
+
+// A GroupError says that a socket cannot have the group it was to have.
+type GroupError struct{ err error }
+
+// Error says why, and what to do about it.
+func (e *GroupError) Error() string { return e.err.Error() }
+
+// Unwrap gives the system's error, where there is one.
+func (e *GroupError) Unwrap() error { return e.err }
+
+// maxPath is the longest path the kernel takes (sun_path, less its NUL).
+const maxPath = 107
 
 // probeTime is how long somebody at the socket has to answer the connect.
 const probeTime = 2 * time.Second
@@ -28,8 +46,8 @@ const (
 	lockStep = 10 * time.Millisecond
 )
 
-// A unixListener is a unix socket whose file goes with it.
-type unixListener struct {
+// A listener is a unix socket whose file goes with it.
+type listener struct {
 	*net.UnixListener
 	path  string
 	made  fs.FileInfo // the socket as we made it
@@ -38,20 +56,23 @@ type unixListener struct {
 
 // Close removes the socket's file, if it is still ours, and closes the socket.
 // Calls after the first do nothing.
-func (l *unixListener) Close() error { return l.close() }
+func (l *listener) Close() error { return l.close() }
 
 // Addr gives the final name, where the kernel still knows the temporary one.
-func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+func (l *listener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
-// listenUnix makes a socket under a temporary name with its mode and group, and
-// renames it: at no time can the MTA meet one that it may not use, or a client
-// one that it may.
-func listenUnix(path string, mode fs.FileMode, group string) (net.Listener, error) {
+// Listen makes a socket at an absolute path. Mode 0 stands for DefaultMode; group
+// is a name or a number, "" for our own. A socket file that nobody answers at is
+// replaced; closing the listener removes the file if it is still ours.
+//
+// It is made under a temporary name with its mode and group, and renamed: at no
+// time can a client meet one that it may not use, or a stranger one that it may.
+func Listen(path string, mode fs.FileMode, group string) (net.Listener, error) {
 	if !filepath.IsAbs(path) {
 		return nil, errors.New("not an absolute path")
 	}
 	if mode == 0 {
-		mode = DefaultSocketMode
+		mode = DefaultMode
 	}
 	gid, err := groupID(group)
 	if err != nil {
@@ -59,8 +80,8 @@ func listenUnix(path string, mode fs.FileMode, group string) (net.Listener, erro
 	}
 	dir := filepath.Dir(path)
 	temp := filepath.Join(dir, "."+rand.Text()[:8])
-	if len(path) > maxSocketPath || len(temp) > maxSocketPath {
-		return nil, fmt.Errorf("path is longer than the %d bytes a socket can have", maxSocketPath)
+	if len(path) > maxPath || len(temp) > maxPath {
+		return nil, fmt.Errorf("path is longer than the %d bytes a socket can have", maxPath)
 	}
 	unlock, err := lockDir(dir) // two that start at once must see one another
 	if err != nil {
@@ -74,7 +95,7 @@ func listenUnix(path string, mode fs.FileMode, group string) (net.Listener, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &unixListener{UnixListener: ul, path: path}
+	l := &listener{UnixListener: ul, path: path}
 	l.close = sync.OnceValue(l.shut)
 	if l.made, err = settle(temp, path, mode, gid); err != nil {
 		ul.Close()
@@ -107,7 +128,7 @@ func openSocket(path string, mode fs.FileMode) (*net.UnixListener, error) {
 func settle(temp, path string, mode fs.FileMode, gid int) (fs.FileInfo, error) {
 	if gid >= 0 {
 		if err := os.Lchown(temp, -1, gid); err != nil {
-			return nil, fmt.Errorf("socket_group: %w; we must be root or in that group", bare(err))
+			return nil, &GroupError{fmt.Errorf("%w; we must be root or in that group", bare(err))}
 		}
 	}
 	if err := os.Chmod(temp, mode.Perm()); err != nil {
@@ -124,7 +145,7 @@ func settle(temp, path string, mode fs.FileMode, gid int) (fs.FileInfo, error) {
 }
 
 // shut is Close, once.
-func (l *unixListener) shut() error {
+func (l *listener) shut() error {
 	if unlock, err := lockDir(filepath.Dir(l.path)); err == nil {
 		defer unlock()
 	}
@@ -151,11 +172,11 @@ func checkFree(path string) error {
 	switch {
 	case err == nil:
 		c.Close()
-		return errInUse
+		return ErrInUse
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.Is(err, syscall.EAGAIN), os.IsTimeout(err): // a full queue is somebody's
-		return errInUse
+		return ErrInUse
 	case errors.Is(err, syscall.EPROTOTYPE):
 		return errors.New("a socket of another kind stands there; remove it")
 	}
@@ -191,7 +212,7 @@ func groupID(group string) (int, error) {
 	}
 	g, err := user.LookupGroup(group)
 	if err != nil {
-		return 0, fmt.Errorf("socket_group: no group %q; create it or name another", group)
+		return 0, &GroupError{fmt.Errorf("no group %q; create it or name another", group)}
 	}
 	return strconv.Atoi(g.Gid)
 }
