@@ -209,3 +209,24 @@ func reverse(addr netip.Addr) string {
 }
 
 func ip(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+// brief is a world in which includes expire after a minute and all else later.
+type brief struct {
+	*world
+	now time.Time
+}
+
+func (b brief) TXT(ctx context.Context, name string) Answer {
+	a := b.world.TXT(ctx, name)
+	if a.Expires = b.now.Add(time.Hour); name == "b.test" {
+		a.Expires = b.now.Add(time.Minute)
+	}
+	return a
+}
+
+// expired is a context that ends after d.
+func expired(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
