@@ -36,8 +36,14 @@ type sessions struct {
 	limited, turnedAway, shed uint64
 }
 
-func (s *sessions) init(max int) {
-	s.max, s.all = max, make(map[*conn]place)
+func (s *sessions) init() { s.all = make(map[*conn]place) }
+
+// setMax changes how many sessions are judged at once. Those that have a place
+// keep it.
+func (s *sessions) setMax(max int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.max = max
 }
 
 // enter gives a connection the best place there is, and makes one if it can.
