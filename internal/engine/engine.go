@@ -47,6 +47,7 @@ type Options struct {
 	Resolver     Resolver
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Logger       *slog.Logger
+	Observer     Observer         // nil: nobody counts
 	Now          func() time.Time // nil: time.Now
 }
 
@@ -87,6 +88,7 @@ func New(o Options) *Engine {
 func (e *Engine) Connect(c Client) *Visit {
 	c.Addr = c.Addr.Unmap().WithZone("")
 	v := newVisit(e, c)
+	defer v.waited(StageConnect, v.clock())
 	if v.trust == profile.Stranger {
 		v.askReverse()
 	}

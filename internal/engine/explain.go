@@ -32,7 +32,7 @@ func (e *Engine) Explain(q Query) *Record {
 	v.judge()
 	rec := &Record{
 		ID: v.tx.id, Client: v.client.Addr.String(), Account: q.Account,
-		Stage: stageRcpt, Mode: e.mode(), Policy: e.o.PolicyID,
+		Stage: StageRcpt, Mode: e.mode(), Policy: e.o.PolicyID,
 	}
 	rcpts := q.Rcpts
 	if len(rcpts) == 0 {
@@ -87,10 +87,19 @@ func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {
 	}
 	r := profile.Recipient{Raw: raw, Number: number, Exempt: v.e.exempt[foldRcpt(raw)]}
 	verdict := v.tx.judgement.Decide(&r, false)
+	if verdict.ForScore && v.wouldPass(raw) {
+		verdict = v.tx.judgement.Decide(&r, true)
+	}
 	return RecordRecipient{
 		Rcpt: rcpt, Action: verdict.Action.String(), Code: verdict.Code, Status: verdict.Status,
 		Text: verdict.Text, Score: verdict.Score, Findings: recordFindings(verdict.Findings),
 	}
+}
+
+// wouldPass reports whether a recipient deferred for the score would pass now as
+// an honest retry. It looks, and changes nothing.
+func (v *Visit) wouldPass(rcpt string) bool {
+	return !v.e.o.Monitor && v.e.o.Retries != nil && v.e.o.Retries.WouldPass(v.client.Addr, v.tx.mail.From, rcpt, v.e.o.Now())
 }
 
 // bracketed gives an address typed by an operator the form in which an MTA sends it.

@@ -41,12 +41,14 @@ func newVisit(e *Engine, c Client) *Visit {
 // Helo notes how the client names itself, and starts what can be asked about
 // the name. It does not block. The last HELO counts (RFC 5321 section 4.1.4).
 func (v *Visit) Helo(name string) {
+	defer v.waited(StageHelo, v.clock())
 	v.askHelo(profile.Helo{Given: profile.Shown, Name: name})
 }
 
 // Mail opens a transaction and drops one that is open. It blocks only when the
 // answer is to be given at MAIL.
 func (v *Visit) Mail(m Mail) Answer {
+	defer v.waited(StageMail, v.clock())
 	v.finish()
 	v.tx = v.newTransaction(m)
 	if v.heloGiven() == profile.Unseen {
@@ -59,7 +61,7 @@ func (v *Visit) Mail(m Mail) Answer {
 	if !v.e.o.AnswerAtMail {
 		return Answer{}
 	}
-	return v.answer(nil, stageMail)
+	return v.answer(nil, StageMail)
 }
 
 // Rcpt judges one recipient. The first one waits for what is still out, at most
@@ -74,9 +76,10 @@ func (v *Visit) Rcpt(r Rcpt) Answer {
 	if r.Refused {
 		return Answer{} // the MTA's own reply goes out whatever we say
 	}
+	defer v.waited(StageRcpt, v.clock())
 	v.tx.rcpts++
 	rcpt := profile.Recipient{Raw: r.To, Number: v.tx.rcpts, Exempt: v.e.exempt[foldRcpt(r.To)]}
-	a := v.answer(&rcpt, stageRcpt)
+	a := v.answer(&rcpt, StageRcpt)
 	if a.Action == profile.Continue {
 		v.tx.accepted++
 	}
@@ -88,6 +91,7 @@ func (v *Visit) EndOfMessage(queueID string) {
 	if v.tx == nil {
 		return
 	}
+	defer v.waited(StageEOM, v.clock())
 	if queueID != "" {
 		v.tx.queueID = queueID
 	}
@@ -146,19 +150,15 @@ func (v *Visit) newTransaction(m Mail) *transaction {
 	return tx
 }
 
-// The stages at which an answer is spoken, as the log names them.
-const (
-	stageMail = "mail"
-	stageRcpt = "rcpt"
-)
-
 // answer judges a recipient, or the transaction where rcpt is nil.
 func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	start := v.e.o.Now()
 	v.judge()
 	verdict := v.decide(rcpt)
 	v.tx.took = max(v.tx.took, v.e.o.Now().Sub(start))
-	v.tx.note(verdict, rcpt, stage)
+	if v.tx.note(verdict, rcpt, stage) {
+		v.observed(&verdict, stage)
+	}
 	if v.e.o.Monitor {
 		return Answer{}
 	}

@@ -21,6 +21,9 @@ type Windows struct {
 	Keep   time.Duration // how long a network that came back passes
 }
 
+// inTime reports whether a visit so long after the first deferral is an honest retry.
+func (w Windows) inTime(waited time.Duration) bool { return waited >= w.After && waited <= w.Within }
+
 // The bounds of a Retries: about 20 MB when both are full.
 const (
 	maxDeferred = 200_000
@@ -66,12 +69,25 @@ func (r *Retries) Passes(client netip.Addr, sender, rcpt string, now time.Time) 
 	if !ok {
 		return false
 	}
-	if waited := now.Sub(first); waited < r.win.After || waited > r.win.Within {
+	if !r.win.inTime(now.Sub(first)) {
 		return false
 	}
 	r.deferred.Remove(key)
 	r.passed.Add(network, now.Add(r.win.Keep))
 	return true
+}
+
+// WouldPass is Passes without a trace: nothing is remembered for it, nor used up.
+func (r *Retries) WouldPass(client netip.Addr, sender, rcpt string, now time.Time) bool {
+	network := Network(client)
+	key := r.key(network, sender, rcpt)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if until, ok := r.passed.Peek(network); ok && now.Before(until) {
+		return true
+	}
+	first, ok := r.deferred.Peek(key)
+	return ok && r.win.inTime(now.Sub(first))
 }
 
 // Deferred notes that the visit was asked to come back. A deferral still open
@@ -84,6 +100,22 @@ func (r *Retries) Deferred(client netip.Addr, sender, rcpt string, now time.Time
 		return
 	}
 	r.deferred.Add(key, now)
+}
+
+// SetWindows changes the times for what comes from now on, and for deferrals that
+// are open. Networks that came back already are remembered as long as was promised.
+func (r *Retries) SetWindows(w Windows) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.win = w
+}
+
+// Sizes gives how many deferrals and how many networks that came back are
+// remembered; some of both may be too old to matter.
+func (r *Retries) Sizes() (deferred, passed int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.deferred.Len(), r.passed.Len()
 }
 
 func (r *Retries) key(network netip.Prefix, sender, rcpt string) uint64 {

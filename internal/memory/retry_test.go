@@ -160,3 +160,39 @@ func BenchmarkPasses(b *testing.B) {
 		r.Passes(client, "<joe@example.net>", "<x@example.org>", start)
 	}
 }
+
+// TestWouldPass: looking says what passing would, and leaves no trace.
+func TestWouldPass(t *testing.T) {
+	r := NewRetries(windows)
+	client := netip.MustParseAddr("192.0.2.7")
+	const from, to = "<a@example.net>", "<b@example.org>"
+	r.Deferred(client, from, to, start)
+	for _, tt := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, false}, {time.Minute, true}, {24 * time.Hour, true}, {25 * time.Hour, false}, {time.Hour, true}} {
+		if got := r.WouldPass(client, from, to, start.Add(tt.after)); got != tt.want {
+			t.Errorf("after %v: %v, want %v", tt.after, got, tt.want)
+		}
+	}
+	if deferred, passed := r.Sizes(); deferred != 1 || passed != 0 {
+		t.Errorf("%d deferred, %d passed after looking, want 1 and 0", deferred, passed)
+	}
+	if !r.Passes(client, from, to, start.Add(time.Hour)) || !r.WouldPass(client, "<x@y.example>", to, start.Add(2*time.Hour)) {
+		t.Error("a network that came back does not pass")
+	}
+	if r.WouldPass(client, from, to, start.Add(time.Hour+windows.Keep)) {
+		t.Error("a network passes for longer than keep")
+	}
+}
+
+// TestSetWindows: open deferrals live by the new times.
+func TestSetWindows(t *testing.T) {
+	r := NewRetries(windows)
+	client := netip.MustParseAddr("192.0.2.7")
+	r.Deferred(client, "<a@example.net>", "<b@example.org>", start)
+	r.SetWindows(Windows{After: time.Second, Within: time.Hour, Keep: time.Hour})
+	if !r.Passes(client, "<a@example.net>", "<b@example.org>", start.Add(2*time.Second)) {
+		t.Error("the shorter wait does not hold for an open deferral")
+	}
+}
