@@ -140,3 +140,21 @@ func TestHostileRecords(t *testing.T) {
 		})
 	}
 }
+
+// TestTheMostQuestions: what was asked ahead in vain counts as well. A record that
+// breaks the limits may then find no answer instead of its error.
+func TestTheMostQuestions(t *testing.T) {
+	hosts := func(name string) string {
+		return name + " MX h0." + name + strings.Join(strings.Split(" 1 2 3 4 5 6 7 8 9", " "), "."+name+" h") + "." + name + "\n"
+	}
+	a, b, all := "a.test TXT v=spf1 include:b.test", "b.test TXT v=spf1", ""
+	for i := range 9 {
+		x, y := fmt.Sprintf("x%d.test", i), fmt.Sprintf("y%d.test", i)
+		a, b, all = a+" mx:"+x, b+" mx:"+y, all+hosts(x)+hosts(y)
+	}
+	w := zone(t, a+"\n"+b+"\n"+all)
+	got := Check(t.Context(), w, Query{c7, "mx.test", "joe@a.test"})
+	if w.total() > mostQuestions || got.Outcome != PermError && got.Outcome != TempError {
+		t.Errorf("got %v (%s) after %d questions", got.Outcome, got.Reason, w.total())
+	}
+}

@@ -15,25 +15,24 @@ import (
 // wrote. Each stand-in is a control character, which neither can write.
 const (
 	existsMark = "\x1d" // before a target of exists, which asks for A whatever the client has
-	atSign     = "\x1e" // in a local part: the library splits at the first @. No name in the DNS has one
+	never      = "\x1e" // for an @, at the first of which the library splits, and for control characters: no name has them
 	slash      = "\x1f" // in a domain-spec: the library takes any for a mask
 )
 
 // masked makes what a client sent safe to be put into a macro.
 func masked(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r == '@' || r < ' ' || r == 0x7f }) {
+	if !strings.ContainsFunc(s, unsafe) {
 		return s
 	}
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '@':
-			return rune(atSign[0])
-		case r < ' ' || r == 0x7f:
-			return '?'
+		if unsafe(r) {
+			return rune(never[0])
 		}
 		return r
 	}, s)
 }
+
+func unsafe(r rune) bool { return r == '@' || r < ' ' || r == 0x7f }
 
 // An evaluation gives the library what it asks for, and takes note of it.
 type evaluation struct {
