@@ -26,6 +26,7 @@ func check(l *loader, c *Config, main *source) {
 		l.checkRetry(c)
 	}
 	l.checkTimes(c)
+	l.checkSockets(c)
 	l.checkAlone(c)
 	if c.Milter.AnswerAtMail {
 		l.at("milter.answer_at").warn(`milter.answer_at is "mail": it shuts postmaster and abuse to refused clients`, `use "rcpt"`)

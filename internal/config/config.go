@@ -21,8 +21,9 @@ import (
 
 // A Config is the effective settings: those of the files over the defaults.
 type Config struct {
-	Path    string // of the main file; "" when there is none
-	Monitor bool   // judge, log and count only
+	Path    string   // of the main file; "" when there is none
+	Files   []string // all that were read, the main one first
+	Monitor bool     // judge, log and count only
 
 	Us      Us
 	Milter  Milter
@@ -32,6 +33,7 @@ type Config struct {
 	Retry   Retry
 	Exempt  Exempt
 	Log     Log
+	Admin   Admin
 
 	origins map[string]Origin // by dotted key
 }
@@ -149,6 +151,9 @@ func build(path string, sources []*source, sound bool, report *Report) (*Config,
 	}
 	c := l.apply()
 	c.Path = path
+	for _, src := range sources {
+		c.Files = append(c.Files, src.name)
+	}
 	check(l, c, sources[0])
 	if len(report.Errors) > 0 {
 		return nil, report

@@ -16,7 +16,7 @@ const (
 // keysNow are the keys of this version.
 func keysNow() []Key {
 	var keys []Key
-	for _, section := range [][]Key{topKeys(), usKeys(), milterKeys(), dnsKeys(), verdictKeys(), retryKeys(), exemptKeys(), logKeys()} {
+	for _, section := range [][]Key{topKeys(), usKeys(), milterKeys(), dnsKeys(), verdictKeys(), retryKeys(), exemptKeys(), logKeys(), adminKeys()} {
 		keys = append(keys, section...)
 	}
 	return keys
@@ -113,7 +113,7 @@ func milterKeys() []Key {
 func dnsKeys() []Key {
 	return []Key{
 		{
-			Name: "dns.servers", Kind: serversKind(), Default: []any{},
+			Name: "dns.servers", Kind: serversKind(), Default: []any{}, Hot: true,
 			Doc:   "DNS servers to ask, by address; empty takes those of /etc/resolv.conf.",
 			field: func(c *Config) any { return &c.DNS.Servers },
 		},
@@ -123,7 +123,7 @@ func dnsKeys() []Key {
 			field: func(c *Config) any { return &c.DNS.Budget },
 		},
 		{
-			Name: "dns.cache_size", Kind: sizeKind(4<<10, 1<<40), Default: "256MiB",
+			Name: "dns.cache_size", Kind: sizeKind(4<<10, 1<<40), Default: "256MiB", Hot: true,
 			Doc:   "Memory for DNS answers; a client costs at most 1 KiB.",
 			field: func(c *Config) any { return &c.DNS.CacheBytes },
 		},

@@ -64,8 +64,6 @@ func keysLater() []Key {
 		Key{Name: "state.redis", Kind: secretKind(), Default: ""},
 		Key{Name: "geo.country", Kind: text, Default: ""},
 		Key{Name: "geo.asn", Kind: text, Default: ""},
-		Key{Name: "admin.listen", Kind: text, Default: "127.0.0.1:8892"},
-		Key{Name: "admin.control", Kind: text, Default: "/run/mailprofiled/control.sock"},
 	)
 	for i := range rows {
 		rows[i].Later = true

@@ -16,6 +16,20 @@ func (c *Config) PolicyID() string {
 	return c.Policy.Baseline + "-" + hex.EncodeToString(sum[:4])
 }
 
+// SettingsID names all settings on which a verdict may rest: those of the policy,
+// [us] and [dns]. Two configurations with the same one judge the same visit alike.
+func (c *Config) SettingsID() string {
+	var b strings.Builder
+	b.WriteString(c.canonical())
+	for _, k := range keysNow() {
+		if strings.HasPrefix(k.Name, "us.") || strings.HasPrefix(k.Name, "dns.") {
+			b.WriteString(k.Name + " = " + k.Kind.canonical(k.get(c)) + "\n")
+		}
+	}
+	sum := sha256.Sum256([]byte(b.String()))
+	return hex.EncodeToString(sum[:8])
+}
+
 // canonical lists what the hash covers, one setting a line, in order.
 func (c *Config) canonical() string {
 	var lines []string

@@ -50,7 +50,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 			bound[k.field(c)] = true
 		}
 	}
-	for _, section := range []any{&c.Us, &c.Milter, &c.DNS, &c.Retry, &c.Exempt, &c.Log} {
+	for _, section := range []any{&c.Us, &c.Milter, &c.DNS, &c.Retry, &c.Exempt, &c.Log, &c.Admin} {
 		v := reflect.ValueOf(section).Elem()
 		for i := range v.NumField() {
 			if !bound[v.Field(i).Addr().Interface()] {
