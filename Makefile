@@ -5,7 +5,7 @@ GO      ?= go
 
 # Named at build time for a release; else the source's own, and the commit from git.
 VERSION ?=
-COMMIT  ?=
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 LDFLAGS  = -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(COMMIT),-X main.commit=$(COMMIT))
 
 .PHONY: all build install demo test check bench clean

@@ -94,6 +94,9 @@ func startDaemon(t *testing.T, config string) *daemon {
 	if hasGroup("postfix") {
 		listen = fmt.Sprintf("milter.listen = [%q]\nmilter.socket_mode = \"0660\"\nmilter.socket_group = \"postfix\"\n", "unix:"+d.socket)
 	}
+	if strings.Contains(config, "milter.listen") {
+		listen = "milter.socket_mode = \"0666\"\n"
+	}
 	if err := os.WriteFile(d.configPath(), []byte(listen+config), 0o640); err != nil {
 		t.Fatal(err)
 	}

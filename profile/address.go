@@ -21,20 +21,20 @@ type addressMarks struct {
 func (a addressMarks) any() bool { return a.full || a.part }
 
 // lineSign returns the pattern that says access line without a word; "" if there
-// is none. Access providers name their lines so, by the thousand; on senders of
-// real mail it is hardly seen. left is the name left of its registered domain.
+// is none. Access providers name their lines so, by the thousand, below a
+// sub-domain of theirs; on senders of real mail it is hardly seen. left is the
+// name left of its registered domain.
 func (a addressMarks) lineSign(left string) string {
+	dots := strings.Count(left, ".")
 	switch {
 	case !a.full:
 		return ""
-	case a.together:
-		return "the client's octets run together"
-	case a.reversed && isDigit(left[0]) && strings.Count(left, ".") >= 3 && !strings.Contains(left, "-"):
-		return "the client's address as in a reverse zone"
-	case a.private:
-		return "a temporary IPv6 address"
-	case a.glued:
+	case a.glued && (a.together || dots > 0):
 		return "a letter and the client's address"
+	case a.private && dots > 0:
+		return "a temporary IPv6 address"
+	case a.reversed && dots > 3 && isDigit(left[0]) && !strings.Contains(left, "-"):
+		return "the client's address as in a reverse zone"
 	}
 	return ""
 }
@@ -76,7 +76,7 @@ func findIPv4(s string, octets [4]byte) addressMarks {
 }
 
 // isGlued reports whether a name that holds the address has it directly behind
-// its first n letters, as lines are numbered: p5b0c1d2e, d192-0-2-7. Letters
+// its first n letters, as lines are numbered: d192-0-2-7, n192000002007. Letters
 // that mean a server or an address say no such thing.
 func isGlued(s string, n int, octets [4]byte) bool {
 	if len(s) <= n || !isLetter(s[0]) || !isLetter(s[n-1]) {
@@ -86,11 +86,10 @@ func isGlued(s string, n int, octets [4]byte) bool {
 	case "v", "ip", "vm", "vs", "sv", "ns", "ws", "dc":
 		return false
 	}
-	s = s[n:]
-	if host, _, _ := strings.Cut(s, "."); len(host) == 8 && hasHex(host, octets) {
+	number, s := cutNumber(s[n:])
+	if len(number) == 12 {
 		return true
 	}
-	number, s := cutNumber(s)
 	if s == "" || isLetter(s[0]) {
 		return false
 	}

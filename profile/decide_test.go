@@ -68,7 +68,10 @@ func TestDecide(t *testing.T) {
 		{"off: not judged", visitWith(badDomain), points{"from-no-domain": {Rule: Off}}, Continue, 0, "", "", false},
 		{"a tie goes to the first of the table", visitWith(missingHelo, badDomain), nil, Reject, 503, "5.5.1", "helo-missing", false},
 		{"the heaviest speaks", visitWith(missingHelo, badDomain), points{"from-no-domain": {Value: 11}}, Reject, 550, "5.1.8", "from-no-domain", false},
-		{"fractions that add up to the threshold reach it", visitWith(noPTR, withHelo("mail", Host{}, NotAsked), goodSender), points{"rdns-missing": {Value: 4.7}, "helo-not-fqdn": {Value: 0.3}}, TempFail, 450, "4.7.25", "rdns-missing", false},
+		{"a relation may be hidden in the forward look-up that failed", visitWith(withRDNS(ptr("mail.example.com", ForwardFailed)), withHelo("mail.example.com", noHost(NoName), NoName)), points{"helo-unresolvable": {Value: 12}}, TempFail, 450, "4.7.1", "helo-unresolvable", true},
+		{"a relation may be hidden in the PTR that failed", visitWith(withRDNS(RDNS{Outcome: Failed}), withHelo("mail.example.com", noHost(NoName), NoName)), points{"helo-unresolvable": {Value: 12}}, TempFail, 450, "4.7.1", "helo-unresolvable", true},
+		{"no relation in the name of a line, whatever failed", visitWith(withRDNS(RDNS{Outcome: Failed}), withHelo("192-0-2-7.dsl.example.com", noHost(NoName), NoName)), points{"helo-unresolvable": {Value: 12}}, Reject, 550, "5.7.1", "helo-unresolvable", false},
+		{"a lift that is off holds back nothing", visitWith(withRDNS(RDNS{Outcome: Failed}), withHelo("mail.example.com", noHost(NoName), NoName)), points{"helo-unresolvable": {Value: 12}, "relation": {Rule: Off}}, Reject, 550, "5.7.1", "helo-unresolvable", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := standard(t)
@@ -227,6 +230,26 @@ func TestLiftIsCutToItsRow(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestThresholdsAreReachedByFractions(t *testing.T) {
+	p := standard(t)
+	p.TempfailScore = 0.8
+	p.Points["rdns-missing"], p.Points["helo-not-fqdn"] = Points{Value: 0.7}, Points{Value: 0.1} // 0.7999999999999999
+	s := visitWith(noPTR, withHelo("mail", Host{}, NotAsked))
+	if v := Judge(&s, p).Decide(nil, false); v.Action != TempFail || v.Score != 0.8 {
+		t.Errorf("got %+v", v)
+	}
+}
+
+func TestTrustedClientsPassUnderAnyThreshold(t *testing.T) {
+	p := standard(t)
+	p.TempfailScore, p.RejectScore = 0, 0
+	s := visitWith(noPTR, badDomain)
+	s.Trust = Authenticated
+	if v := Judge(&s, p).Decide(nil, false); v.Action != Continue {
+		t.Errorf("got %+v", v)
 	}
 }
 

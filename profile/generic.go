@@ -50,7 +50,7 @@ func Classify(name string, client netip.Addr) Nature {
 	words := readWords(left)
 	address := findAddress(left, client)
 	n := Nature{Mail: words.mail, Sign: words.accessWord(address.any())}
-	if n.Sign == "" && !words.fixed {
+	if n.Sign == "" && !words.fixed && !words.unnamed {
 		n.Sign = address.lineSign(left)
 	}
 	switch {

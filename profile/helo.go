@@ -130,7 +130,7 @@ func (j *Judgement) hasForm(f *facts, form kind) bool {
 	case heloIsUs:
 		return f.heloIsUs()
 	case heloLiteralMismatch:
-		return h.literal && f.Client.IsValid() && h.addr != f.Client.Unmap()
+		return h.literal && f.Client.IsValid() && h.addr != f.Client
 	case heloBot:
 		return h.host != "" && slices.Contains(j.policy.Bots, h.host)
 	}

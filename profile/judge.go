@@ -37,12 +37,13 @@ type mark struct {
 // holds under every answer that the unknown facts could have had. Exempt and
 // authenticated clients have none (law 4); their Identity is told all the same.
 func Judge(s *Session, p *Policy) *Judgement {
+	client := s.Client.Unmap().WithZone("") // a zone is text of the peer's choosing
 	j := &Judgement{
-		policy: p, client: s.Client, trust: s.Trust, us: s.Us,
+		policy: p, client: client, trust: s.Trust, us: s.Us,
 		null: s.Sender.Given == Shown && s.Sender.Null,
 	}
 	j.Findings, j.marks, j.said = j.findingRoom[:0], j.markRoom[:0], j.saidRoom[:0]
-	f := facts{Session: s}
+	f := facts{Session: s, Client: client}
 	f.readHelo()
 	if s.Trust == Stranger {
 		j.judgeRDNS(&f)
@@ -58,6 +59,7 @@ func Judge(s *Session, p *Policy) *Judgement {
 // facts are a session and what is worked out of it once.
 type facts struct {
 	*Session
+	Client  netip.Addr // the session's, in its plain form
 	helo    heloName
 	natures [maxPTR]Nature // of RDNS.Names, where known
 	read    [maxPTR]bool

@@ -13,7 +13,7 @@ var (
 	other = netip.MustParseAddr("198.51.100.9")
 )
 
-func standard(t *testing.T) *Policy {
+func standard(t testing.TB) *Policy {
 	t.Helper()
 	p, err := Baseline("standard")
 	if err != nil {
@@ -282,6 +282,15 @@ func TestJudgeSender(t *testing.T) {
 				t.Errorf("MAIL FROM:%s: got %q, want %q", tc.raw, got, tc.want)
 			}
 		})
+	}
+}
+
+func TestPrivateClientIsItsOwnMX(t *testing.T) {
+	s := cleanVisit()
+	s.Client = netip.MustParseAddr("10.1.2.3")
+	s.Sender.Exchanges = []Exchange{{"mx.example.com", hostAt(s.Client)}}
+	if got := idsOf(Judge(&s, standard(t)).Findings); !strings.Contains(got, "relation") || strings.Contains(got, "bogus") {
+		t.Errorf("got %q: an MX that is talking to us is no bogus one", got)
 	}
 }
 

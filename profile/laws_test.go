@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-const lawRounds = 8_000
+const lawRounds = 5_000
 
 // laws runs a law over random worlds, sessions and policies. The seed is new in
 // each run and logged.

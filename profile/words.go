@@ -15,6 +15,7 @@ type wordMarks struct {
 	mail       bool
 	host       bool   // names whatever stands on a line: host, ip, net
 	stock      string // a rented server's word in a label with a number, or one of names never given
+	unnamed    bool   // it is one of names never given, reverse zones among them
 	digits     int    // in all labels
 }
 
@@ -42,11 +43,28 @@ func (m *wordMarks) readLabel(label string, digits int) {
 		for end < len(label) && isLetter(label[end]) {
 			end++
 		}
-		if end-at > 1 {
+		if end-at > 1 && !insideHex(label, at, end) {
 			m.read(label[at:end], digits)
 		}
 		at = end + 1
 	}
+}
+
+// insideHex reports whether a run of letters is more likely a part of a number
+// in hex than a word: ded in c0ded33f.
+func insideHex(label string, from, to int) bool {
+	for i := from; i < to; i++ {
+		if !isHex(label[i]) {
+			return false
+		}
+	}
+	if from > 0 && isDigit(label[from-1]) {
+		return true
+	}
+	for to < len(label) && isHex(label[to]) {
+		to++
+	}
+	return to-from >= 8
 }
 
 // read notes one word, of a label with so many digits.
@@ -68,7 +86,9 @@ func (m *wordMarks) read(word string, digits int) {
 		first(&m.user, word)
 	case isHintWord(word):
 		first(&m.hint, word)
-	case isStockWord(word) && digits >= 3, isUnnamedWord(word):
+	case isUnnamedWord(word):
+		m.stock, m.unnamed = word, true
+	case isStockWord(word) && digits >= 3:
 		m.stock = word
 	case isHostWord(word):
 		m.host = true
@@ -87,7 +107,7 @@ func first(to *string, word string) {
 // of firms have a host called customer or home.
 func (m *wordMarks) accessWord(address bool) string {
 	switch {
-	case m.line != "" && (m.digits > 0 || m.lines > 1):
+	case m.line != "" && (address || m.digits > 0 || m.lines > 1):
 		return m.line
 	case m.user != "" && (address || m.userDigits >= 3 || m.users > 1 && m.digits > 0):
 		return m.user

@@ -27,6 +27,9 @@ type worldHost struct {
 func newWorld(rng *rand.Rand) *world {
 	w := &world{rng: rng, hosts: map[string]worldHost{}}
 	w.client = randomAddr(rng)
+	if rng.Intn(8) == 0 {
+		w.client = netip.MustParseAddr("10.1.2.3") // a private network may have MX hosts of its own
+	}
 	w.us = &Us{
 		Names:   []string{"mx.us.example"},
 		Domains: []string{"us.example"},

@@ -51,7 +51,7 @@ func (b *bench) daemon(name string, budget time.Duration) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startDaemon(b.ctx, b.dir, name, socket, b.exe(), config)
+	return startDaemon(b.ctx, b.dir, name, socket, b.env, b.exe(), config)
 }
 
 // wired starts the daemon in a process of ours.

@@ -57,8 +57,9 @@ type options struct {
 	delay        time.Duration
 	dead         int // visits while DNS is dead
 	budget       time.Duration
-	idle         int // sessions
-	many         int // clients of the memory part
+	idle         int    // sessions
+	many         int    // clients of the memory part
+	env          string // of the shipped daemon
 	profile      string
 	limit        time.Duration
 }
@@ -72,8 +73,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.SetOutput(stderr)
 	chosen := fs.String("parts", strings.Join(parts, ","), "what to measure")
 	fs.IntVar(&o.clients, "clients", 10_000, "distinct clients, in turn, of the warm part")
-	fs.IntVar(&o.transactions, "transactions", 10_000, "transactions of a side in a round")
-	fs.IntVar(&o.rounds, "rounds", 7, "rounds of the warm part")
+	fs.IntVar(&o.transactions, "transactions", 3000, "transactions of a side in a round")
+	fs.IntVar(&o.rounds, "rounds", 20, "rounds of the warm part: many short ones meet the same disturbances")
 	fs.IntVar(&o.workers, "workers", 16, "transactions at once; the warm part also runs with one")
 	fs.IntVar(&o.visits, "visits", 400, "visits of the cold part")
 	fs.DurationVar(&o.delay, "delay", 20*time.Millisecond, "how late each DNS answer is in the cold part")
@@ -81,7 +82,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.budget, "budget", time.Second, "dns.budget while DNS is dead")
 	fs.IntVar(&o.idle, "idle", 2000, "idle sessions")
 	fs.IntVar(&o.many, "many", 200_000, "distinct clients of the memory part")
-	fs.StringVar(&o.profile, "profile", "", "also write CPU and allocation profiles of the warm daemon to `DIR`")
+	fs.StringVar(&o.env, "env", "", "`NAME=VALUE` added to the environment of the shipped daemon, such as GOGC=50")
+	fs.StringVar(&o.profile, "profile", "", "also write CPU and allocation profiles of the warm and memory parts to `DIR`")
 	fs.DurationVar(&o.limit, "limit", 15*time.Minute, "give up after this long")
 	if err := fs.Parse(args); err != nil {
 		return o, err

@@ -21,7 +21,11 @@ func (b *bench) memory() error {
 		return err
 	}
 	start := time.Now()
-	after, err := b.seen(p, first, b.many)
+	var after use
+	err = b.profiled(p, func() (err error) {
+		after, err = b.seen(p, first, b.many)
+		return err
+	})
 	if err != nil {
 		return err
 	}

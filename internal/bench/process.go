@@ -50,9 +50,13 @@ func startRole(ctx context.Context, dir, name, socket string, role ...string) (*
 	return p, p.start(ctx, dir)
 }
 
-// startDaemon starts the shipped daemon with a configuration.
-func startDaemon(ctx context.Context, dir, name, socket, exe, config string) (*process, error) {
+// startDaemon starts the shipped daemon with a configuration; env is one variable
+// more for it, or "".
+func startDaemon(ctx context.Context, dir, name, socket, env, exe, config string) (*process, error) {
 	p := &process{name: name, socket: socket, cmd: exec.Command(exe, "serve", "--config", config)}
+	if env != "" {
+		p.cmd.Env = append(os.Environ(), env)
+	}
 	return p, p.start(ctx, dir)
 }
 

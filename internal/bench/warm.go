@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -159,29 +158,19 @@ func (c *contest) allocations() ([]row, error) {
 	return rows, nil
 }
 
-// profiles writes where the CPU and the allocations of the warm daemon go, if asked to.
+// profiles shows where the CPU and the allocations of the warm sides go, if asked to.
 func (c *contest) profiles() error {
 	if c.profile == "" {
 		return nil
 	}
-	if err := os.MkdirAll(c.profile, 0o777); err != nil {
-		return err
-	}
 	for _, p := range []*process{c.side[sideA], c.side[sideB], c.wired} {
-		path, err := filepath.Abs(filepath.Join(c.profile, p.name))
+		err := c.profiled(p, func() error {
+			_, err := deliver(p.socket, 0, 5*c.clients, c.clients, c.workers)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if _, err := p.order("profile", path); err != nil {
-			return err
-		}
-		if _, err := deliver(p.socket, 0, 5*c.transactions, c.clients, c.workers); err != nil {
-			return err
-		}
-		if _, err := p.order("profiled", path); err != nil {
-			return err
-		}
-		c.print("profiles: %s.cpu and .allocs", path)
 	}
 	return nil
 }

@@ -20,6 +20,9 @@ func pointsKind() Kind {
 	return Kind{
 		Name: "points", Range: `a number from -1000 to 1000, "off", "monitor"; "tempfail" for *-error`,
 		parse: func(raw any, s spot) (any, bool) {
+			if _, ok := raw.(map[string]any); ok {
+				return s.wrongType(raw, `the id of a finding in one piece: "rdns-missing" = 6.0`)
+			}
 			if !knownFinding(s) {
 				return nil, false
 			}

@@ -227,6 +227,7 @@ func syntaxRemedy(message string) string {
 		{"control characters", "remove the character"},
 		{"expected '.' or '='", "a line is: key = value"},
 		{"end table name", "a section is: [name]"},
+		{"leading zeroes", `drop the zeroes (text, such as a file mode, stands in quotes: "0660")`},
 		{"out of range", "use a smaller number"},
 		{"datetime", "a date is: 2027-01-31"},
 		{"cannot be used as an array", "write [name] once, or [[name]] for each"},

@@ -145,6 +145,11 @@ func (l *loader) unknown(n *node, s spot, name string) {
 		s.fail(what, "did you mean "+quote(near)+"?")
 		return
 	}
+	if top := l.schema.children[name]; top != nil && top.key != nil {
+		l.guessed[name] = true
+		s.fail(what, name+" stands at the top of the file, above the first [section]")
+		return
+	}
 	if elsewhere := l.elsewhere(s.name, name); elsewhere != "" {
 		s.fail(what, "did you mean "+quote(elsewhere)+"?")
 		return

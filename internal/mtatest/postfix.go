@@ -29,6 +29,7 @@ type PostfixOptions struct {
 	// "command_timeout=5s". The action by default is tempfail.
 	MilterSettings []string
 
+	Chroot    bool              // smtpd lives in the queue's folder, as Debian's does
 	Users     []string          // full addresses that exist; none: every address does
 	XCLIENT   bool              // loopback clients may say who they are
 	TLS       bool              // offer STARTTLS, with a certificate made for it
@@ -140,7 +141,7 @@ func (p *Postfix) configure(opts PostfixOptions) error {
 	if err := p.write("etc/main.cf", text.String()); err != nil {
 		return err
 	}
-	return p.write("etc/master.cf", p.masterCF())
+	return p.write("etc/master.cf", p.masterCF(opts.Chroot))
 }
 
 // layFolders makes what Postfix would make when it is installed.
@@ -237,11 +238,16 @@ func (p *Postfix) mainCF(opts PostfixOptions) map[string]string {
 	return main
 }
 
-// masterCF lists the services that taking a mail and throwing it away needs, none in a chroot.
-func (p *Postfix) masterCF() string {
+// masterCF lists the services that taking a mail and throwing it away needs, none
+// but smtpd ever in a chroot.
+func (p *Postfix) masterCF(chroot bool) string {
+	jail := "n"
+	if chroot {
+		jail = "y"
+	}
 	var b strings.Builder
 	for _, addr := range p.addrs {
-		fmt.Fprintf(&b, "%s inet n - n - - smtpd\n", addr)
+		fmt.Fprintf(&b, "%s inet n - %s - - smtpd\n", addr, jail)
 	}
 	b.WriteString(`pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup

@@ -226,7 +226,10 @@ func daemonOptions(i int, addr string) string {
 // sendmailSocket turns Postfix's form of a milter address into Sendmail's.
 func sendmailSocket(addr string) string {
 	if rest, inet := strings.CutPrefix(addr, "inet:"); inet {
-		host, port, _ := net.SplitHostPort(rest)
+		host, port, _ := net.SplitHostPort(rest) // of a listener's own address
+		if strings.Contains(host, ":") {
+			return "inet6:" + port + "@" + host
+		}
 		return "inet:" + port + "@" + host
 	}
 	return addr

@@ -315,6 +315,28 @@ func checkOnChain(t *testing.T, p parsed, m *dns.Msg, qtype uint16) {
 	}
 }
 
+// FuzzDatagram takes any bytes for what came in. Only what answers the question
+// is read, and nothing panics.
+func FuzzDatagram(f *testing.F) {
+	q, err := newQuestion("a.test", dns.TypePTR)
+	if err != nil {
+		f.Fatal(err)
+	}
+	msg := message(f, "A.test", dns.TypePTR, 0, []string{"a.test. 60 IN PTR b.test."}, nil)
+	msg[0], msg[1] = 0, 7
+	f.Add(msg)
+	f.Add(msg[:headerBytes])
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		if !q.answeredBy(msg, 7) || rcode(msg) == dns.RcodeFormatError {
+			return
+		}
+		p, err := parseAnswer(msg, q.records(), q.name, q.qtype, 0)
+		if err == nil {
+			checkCaps(t, p)
+		}
+	})
+}
+
 // FuzzName: names have one form.
 func FuzzName(f *testing.F) {
 	for _, s := range []string{"a.test", "A.Test.", `a\.b`, `\065.test`, "\x00.test", `\`, ".", "b\u00fccher"} {

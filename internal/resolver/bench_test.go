@@ -27,7 +27,7 @@ const clientCost = 1024
 // mailWorld answers every question of visit as a mail server's would be, without
 // a server.
 func mailWorld(r *Resolver) {
-	r.ask = func(f *flight) (data, uint32) {
+	answerWith(r, func(f *flight) (data, uint32) {
 		name := f.key.question()
 		n := clientNumber(name)
 		switch f.key.qtype {
@@ -42,7 +42,7 @@ func mailWorld(r *Resolver) {
 			}
 		}
 		return data{outcome: NoData}, 3600
-	}
+	})
 }
 
 func clientAddr(n int) netip.Addr {

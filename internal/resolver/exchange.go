@@ -3,8 +3,11 @@ package resolver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -14,12 +17,9 @@ const (
 	typeNS       = dns.TypeNS
 	rcodeRefused = dns.RcodeRefused
 
-	maxRounds = 2 // how often one server is asked the same within a question
+	maxRounds = 2  // how often one server is asked the same within a question
+	maxTries  = 16 // of all servers, rounds, and repeats by TCP or without EDNS0
 )
-
-// tries is how many queries one question may cost: each server in each round,
-// and once more by TCP and without EDNS0.
-func tries(servers int) int { return min((maxRounds+2)*servers, 16) }
 
 // rcode of a message that has a header.
 func rcode(msg []byte) int { return int(msg[3] & 15) }
@@ -30,95 +30,147 @@ func truncated(msg []byte) bool { return msg[2]&2 != 0 }
 // A try is one query to one server.
 type try struct {
 	server *server
+	owner  owner
 	edns   bool
 	tcp    bool
 	missed bool // it was given up once, though an answer is still welcome
 	sent   time.Time
 	stop   func() // lets go of its socket; no reply comes after it that anyone needs
 
-	// How it ended, set before it is sent to the asker: with a message that
-	// answers the question under its id, or with an error.
+	// How it ended, set before its owner takes it: with a message that answers
+	// the question under its id, or with an error.
 	msg []byte
 	err error
 }
 
-// exchange asks the question of f and follows CNAMEs that lead out of an answer.
-func (r *Resolver) exchange(f *flight) (data, uint32) {
-	deadline := f.started.Add(r.cfg.Timeout)
-	name, ttl, hops := f.key.question(), uint32(noTTL), 0
-	for {
-		q, err := newQuestion(name, f.key.qtype)
-		if err != nil {
-			return data{outcome: Failed, reason: BadAnswer}, 0
-		}
-		a := asking{r: r, f: f, q: q, hops: hops, deadline: deadline}
-		p, reason := a.run()
-		if reason != "" {
-			return data{outcome: Failed, reason: reason}, 0
-		}
-		ttl = min(ttl, p.ttl)
-		if p.alias == "" {
-			return p.data, ttl
-		}
-		hops += p.hops
-		name = p.alias
-	}
-}
+// An owner takes a try that has ended, at most once, from any goroutine.
+type owner interface{ take(*try) }
 
-// asking is one question going round the servers.
+// An asking is one question going round the servers. It has no goroutine of its
+// own: whoever has news - the one who starts it, a reader with a reply, its
+// timer, the last waiter who leaves - takes it a step further. So a question
+// costs no more changes of goroutine than the network makes necessary.
 type asking struct {
-	r        *Resolver
-	f        *flight
-	q        *question
-	hops     int // CNAMEs behind us
-	deadline time.Time
+	r *Resolver
+	f *flight
 
-	order   []*server
-	turn    int       // of the rounds through order
-	failed  []*server // they answered, and it was of no use: not to be asked again
-	tries   []*try
-	most    int // tries at most
-	out     int // tries without a reply yet
-	replies chan *try
-	reason  string // the most telling so far
+	mu       sync.Mutex // of all below
+	over     bool       // the flight has landed
+	timer    *time.Timer
+	deadline time.Time
+	ttl      uint32 // of the CNAMEs behind us
+	hops     int    // their number
+
+	q      *question
+	order  []*server
+	turn   int       // of the rounds through order
+	failed []*server // they answered, and it was of no use: not to be asked again
+	tries  []*try
+	out    int    // tries that have not ended yet
+	reason string // the most telling so far
 }
 
-// run gives what the first useful answer says, or the reason why there is none.
-func (a *asking) run() (parsed, string) {
-	a.order = a.r.servers.order()
-	a.most = tries(len(a.order))
-	a.replies = make(chan *try, a.most) // a reply never waits for us
-	a.reason = NoServer
-	defer a.stop()
-	a.next()
-	timer := time.NewTimer(a.pause())
-	defer timer.Stop()
-	for a.out > 0 {
-		select {
-		case t := <-a.replies:
-			a.out--
-			if p, ok := a.judge(t); ok {
-				return p, ""
-			}
-		case <-timer.C:
-			a.giveUp()
-			if !time.Now().Before(a.deadline) {
-				return parsed{}, Timeout
-			}
-			a.next()
-		case <-a.f.left:
-			return parsed{}, Budget
-		case <-a.r.closing:
-			return parsed{}, NoServer
-		}
-		timer.Reset(a.pause())
+// exchange starts the question of f.
+func (r *Resolver) exchange(f *flight) {
+	a := &f.asking
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	defer a.guard()
+	if a.over {
+		return
 	}
-	return parsed{}, a.reason
+	a.ttl, a.deadline = noTTL, f.started.Add(r.cfg.Timeout)
+	a.question(f.key.question())
+	a.goOn()
+}
+
+// question begins to ask for name. a.mu is held, here and below.
+func (a *asking) question(name string) {
+	q, err := newQuestion(name, a.f.key.qtype)
+	if err != nil {
+		a.finish(data{outcome: Failed, reason: BadAnswer}, 0)
+		return
+	}
+	a.stop()
+	a.q, a.order, a.reason = q, a.r.servers.order(), NoServer
+	a.turn, a.failed, a.tries, a.out = 0, nil, nil, 0
+	a.next()
+}
+
+// take is how a try of ours ended.
+func (a *asking) take(t *try) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	defer a.guard()
+	if a.over || !slices.Contains(a.tries, t) { // it is of a question before this one
+		return
+	}
+	a.out--
+	a.judge(t)
+	a.goOn()
+}
+
+// expire is what happens when a pause is over.
+func (a *asking) expire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	defer a.guard()
+	if a.over {
+		return
+	}
+	a.giveUp()
+	if !time.Now().Before(a.deadline) {
+		a.finish(data{outcome: Failed, reason: Timeout}, 0)
+		return
+	}
+	a.next()
+	a.goOn()
+}
+
+// end is the end for a reason that no server gave.
+func (a *asking) end(reason string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.finish(data{outcome: Failed, reason: reason}, 0)
+}
+
+// guard makes a bug of ours in the reading of hostile bytes a failed question.
+func (a *asking) guard() {
+	if p := recover(); p != nil {
+		a.r.cfg.Logger.Error("dns question panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		a.finish(data{outcome: Failed, reason: BadAnswer}, 0)
+	}
+}
+
+// finish lands the flight, unless it has.
+func (a *asking) finish(d data, ttl uint32) {
+	if a.over {
+		return
+	}
+	a.over = true
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.stop()
+	a.r.land(a.f, d, ttl)
 }
 
 func (a *asking) stop() {
 	for _, t := range a.tries {
 		t.stop()
+	}
+}
+
+// goOn waits for what comes next, if anything can.
+func (a *asking) goOn() {
+	switch {
+	case a.over:
+	case a.out == 0:
+		a.finish(data{outcome: Failed, reason: a.reason}, 0)
+	case a.timer == nil:
+		a.timer = time.AfterFunc(a.pause(), a.expire)
+	default:
+		a.timer.Reset(a.pause())
 	}
 }
 
@@ -136,7 +188,7 @@ func (a *asking) next() {
 	for a.turn < maxRounds*len(a.order) {
 		s := a.order[a.turn%len(a.order)]
 		a.turn++
-		if !slices.Contains(a.failed, s) && a.try(&try{server: s, edns: s.edns()}) {
+		if !slices.Contains(a.failed, s) && a.try(&try{server: s, edns: s.edns(), owner: a}) {
 			return
 		}
 	}
@@ -144,10 +196,10 @@ func (a *asking) next() {
 
 // try sends t. It is false when that was not possible, and t's server has failed.
 func (a *asking) try(t *try) bool {
-	if len(a.tries) == a.most {
+	if len(a.tries) == maxTries {
 		return false
 	}
-	switch err := a.r.send(t, a.q, a.deadline, a.replies); {
+	switch err := a.r.send(t, a.q, a.deadline); {
 	case errors.Is(err, errUnreachable):
 		a.unreachable(t)
 		return false
@@ -172,10 +224,10 @@ func (a *asking) giveUp() {
 }
 
 // judge reads how t ended. If it is of no use it asks on.
-func (a *asking) judge(t *try) (parsed, bool) {
+func (a *asking) judge(t *try) {
 	if t.err != nil {
 		a.broken(t)
-		return parsed{}, false
+		return
 	}
 	code := rcode(t.msg)
 	if code == dns.RcodeRefused {
@@ -185,41 +237,45 @@ func (a *asking) judge(t *try) (parsed, bool) {
 	}
 	switch code {
 	case dns.RcodeSuccess, dns.RcodeNameError:
-		return a.read(t)
+		a.read(t)
 	case dns.RcodeServerFailure:
 		a.fail(t, ServFail)
 	case dns.RcodeRefused:
 		a.fail(t, Refused)
 	case dns.RcodeFormatError, dns.RcodeNotImplemented:
 		// RFC 6891 section 7: perhaps it does not know EDNS0.
-		if !t.edns || !a.try(&try{server: t.server, tcp: t.tcp}) {
+		if !t.edns || !a.try(&try{server: t.server, tcp: t.tcp, owner: a}) {
 			a.fail(t, BadAnswer)
 		}
 	default:
 		a.fail(t, BadAnswer)
 	}
-	return parsed{}, false
 }
 
 // read parses a message that has an answer to give.
-func (a *asking) read(t *try) (parsed, bool) {
-	msg := t.msg
-	if truncated(msg) && !t.tcp {
+func (a *asking) read(t *try) {
+	if truncated(t.msg) && !t.tcp {
 		// RFC 7766 section 5; what the cut message holds is not used.
-		if !a.try(&try{server: t.server, tcp: true, edns: t.edns}) {
+		if !a.try(&try{server: t.server, tcp: true, edns: t.edns, owner: a}) {
 			a.fail(t, BadAnswer)
 		}
-		return parsed{}, false
+		return
 	}
-	p, err := parseAnswer(msg, a.q.records(), a.q.name, a.q.qtype, a.hops)
-	if err != nil || truncated(msg) {
+	p, err := parseAnswer(t.msg, a.q.records(), a.q.name, a.q.qtype, a.hops)
+	if err != nil || truncated(t.msg) {
 		a.fail(t, BadAnswer)
-		return parsed{}, false
+		return
 	}
 	if !t.edns && t.server.edns() {
 		t.server.setPlain()
 	}
-	return p, true
+	a.ttl = min(a.ttl, p.ttl)
+	a.hops += p.hops
+	if p.alias == "" {
+		a.finish(p.data, a.ttl)
+		return
+	}
+	a.question(p.alias) // the chain leads out of the answer
 }
 
 // broken deals with a try that ended without a message.

@@ -2,26 +2,24 @@ package resolver
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// A flight is one question on its way, and everyone who waits for it. It runs
-// in a goroutine of its own and ends by itself within Config.Timeout, or when
-// the last waiter has left it.
+// A flight is one question on its way, and everyone who waits for it. It ends by
+// itself within Config.Timeout, or when the last waiter has left it.
 type flight struct {
 	key     key
 	started time.Time
 	waiters int           // guarded by flights.mu
-	left    chan struct{} // closed when no one waits any more
-	done    chan struct{} // closed when the fields below are set
+	done    chan struct{} // closed when the next two are set
+	held    held
+	ended   time.Time
 
-	held  held
-	ended time.Time
-
+	asking  asking
 	trouble atomic.Bool // a server has failed it already
 }
 
@@ -37,13 +35,12 @@ func (fs *flights) init(most int) {
 	fs.out, fs.max = map[key]*flight{}, most
 }
 
-// close lets no new flight begin. It is true the first time.
-func (fs *flights) close() bool {
+// close lets no new flight begin and gives those that are out.
+func (fs *flights) close() []*flight {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	first := !fs.closed
 	fs.closed = true
-	return first
+	return slices.Collect(maps.Values(fs.out))
 }
 
 func (fs *flights) count() int {
@@ -54,29 +51,38 @@ func (fs *flights) count() int {
 
 // join gets on the flight of k, or starts it. Without a flight the answer is final.
 func (r *Resolver) join(k key) (held, *flight) {
+	h, f, fresh := r.board(k)
+	if fresh {
+		r.ask(f)
+	}
+	return h, f
+}
+
+// board gets on the flight of k, or lists a fresh one that its caller must start.
+func (r *Resolver) board(k key) (h held, f *flight, fresh bool) {
 	fs := &r.flights
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if f := fs.out[k]; f != nil {
 		f.waiters++
-		return held{}, f
+		return held{}, f, false
 	}
 	// A flight that landed since the caller looked is in the cache now.
 	if h, ok := r.recall(k); ok {
-		return h, nil
+		return h, nil, false
 	}
 	switch {
 	case fs.closed:
-		return failed(NoServer), nil
+		return failed(NoServer), nil, false
 	case len(fs.out) >= fs.max:
 		r.counts.turnedAway.Add(1)
-		return failed(Budget), nil
+		return failed(Budget), nil, false
 	}
-	f := &flight{key: k, started: time.Now(), waiters: 1, left: make(chan struct{}), done: make(chan struct{})}
+	f = &flight{key: k, started: time.Now(), waiters: 1, done: make(chan struct{})}
+	f.asking.r, f.asking.f = r, f
 	fs.out[k] = f
-	r.work.Add(1)
-	go r.fly(f)
-	return held{}, f
+	r.work.Add(1) // until it has landed
+	return held{}, f, true
 }
 
 // leave gets off f. With its last waiter the flight ends, and the next who has
@@ -84,11 +90,14 @@ func (r *Resolver) join(k key) (held, *flight) {
 func (r *Resolver) leave(f *flight) {
 	fs := &r.flights
 	fs.mu.Lock()
-	defer fs.mu.Unlock()
 	f.waiters--
-	if f.waiters == 0 && fs.out[f.key] == f {
+	last := f.waiters == 0 && fs.out[f.key] == f
+	if last {
 		delete(fs.out, f.key)
-		close(f.left)
+	}
+	fs.mu.Unlock()
+	if last {
+		f.asking.end(Budget)
 	}
 }
 
@@ -123,10 +132,9 @@ func (r *Resolver) abandon(f *flight, began time.Time) held {
 	return h
 }
 
-// fly asks the question of f, keeps the answer, and tells the waiters.
-func (r *Resolver) fly(f *flight) {
+// land keeps what f found out and tells its waiters. It is called once.
+func (r *Resolver) land(f *flight, d data, ttl uint32) {
 	defer r.work.Done()
-	d, ttl := r.askSafely(f)
 	f.ended = time.Now()
 	expiry := r.expiry(d, ttl)
 	f.held = held{answer: d.answer(), expiry: expiry}
@@ -140,28 +148,12 @@ func (r *Resolver) fly(f *flight) {
 			r.counts.stale.Add(1)
 		}
 	}
-	r.land(f)
-}
-
-// land takes f off the list, after its answer is in the cache: who comes later
-// finds one or the other.
-func (r *Resolver) land(f *flight) {
-	fs := &r.flights
-	fs.mu.Lock()
-	if fs.out[f.key] == f {
-		delete(fs.out, f.key)
+	// Off the list only after the answer is in the cache: who comes later finds
+	// one or the other.
+	r.flights.mu.Lock()
+	if r.flights.out[f.key] == f {
+		delete(r.flights.out, f.key)
 	}
-	fs.mu.Unlock()
+	r.flights.mu.Unlock()
 	close(f.done)
-}
-
-// askSafely makes a bug of ours in the reading of hostile bytes a failed question.
-func (r *Resolver) askSafely(f *flight) (d data, ttl uint32) {
-	defer func() {
-		if p := recover(); p != nil {
-			r.cfg.Logger.Error("dns question panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			d, ttl = data{outcome: Failed, reason: BadAnswer}, 0
-		}
-	}()
-	return r.ask(f)
 }

@@ -10,18 +10,33 @@ import (
 	"github.com/miekg/dns"
 )
 
+// answerWith makes r's questions end at once with what world says.
+func answerWith(r *Resolver, world func(*flight) (data, uint32)) {
+	r.ask = func(f *flight) {
+		a := &f.asking
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		defer a.guard()
+		a.finish(world(f))
+	}
+}
+
 // blocked makes r's questions wait until release is closed. Each that begins is
 // sent to began.
 func blocked(r *Resolver) (began chan *flight, release chan struct{}) {
 	began, release = make(chan *flight, 100), make(chan struct{})
-	r.ask = func(f *flight) (data, uint32) {
+	r.ask = func(f *flight) {
 		began <- f
-		select {
-		case <-release:
-			return data{outcome: Found, addrs: addrs("192.0.2.1")}, 300
-		case <-f.left:
-			return data{outcome: Failed, reason: Budget}, 0
-		}
+		go func() {
+			select {
+			case <-f.done:
+			case <-release:
+				a := &f.asking
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				a.finish(data{outcome: Found, addrs: addrs("192.0.2.1")}, 300)
+			}
+		}()
 	}
 	return began, release
 }
@@ -84,7 +99,7 @@ func TestQuestionEndsWithItsLastWaiter(t *testing.T) {
 		t.Errorf("the one who left: %+v", a)
 	}
 	select {
-	case <-f.left:
+	case <-f.done:
 		t.Fatal("the question ended though one still waits")
 	default:
 	}
@@ -133,7 +148,7 @@ func TestQuestionsInFlightAreBounded(t *testing.T) {
 
 func TestPanicIsAFailedQuestion(t *testing.T) {
 	r := newTest(t, Config{})
-	r.ask = func(*flight) (data, uint32) { panic("a bug") }
+	answerWith(r, func(*flight) (data, uint32) { panic("a bug") })
 	if a := r.Lookup(t.Context(), "a.test", dns.TypeA); a.Outcome != Failed || a.Reason != BadAnswer {
 		t.Errorf("got %+v", a)
 	}

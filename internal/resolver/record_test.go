@@ -90,7 +90,7 @@ func TestPackedForward(t *testing.T) {
 // A part of a kind that comes later must not hide the others, nor be lost.
 func TestUnknownPartsAreKept(t *testing.T) {
 	r := newTest(t, Config{})
-	r.ask = func(f *flight) (data, uint32) { return data{outcome: NoData}, 300 }
+	answerWith(r, func(f *flight) (data, uint32) { return data{outcome: NoData}, 300 })
 	s := subject{name: "a.test"}
 	list := part{kind: 20, outcome: Found, expiry: 1 << 20, payload: "a list answer"}
 	r.cache.update(s, func(b []byte, _ string) []byte { return appendPart(b, list) })

@@ -130,8 +130,9 @@ type Resolver struct {
 	servers *servers
 	flights flights
 	counts  counts
-	ask     func(*flight) (data, uint32) // exchange, or a test's own world
+	ask     func(*flight) // starts a flight: exchange, or a test's own world
 	closing chan struct{}
+	closed  sync.Once
 	work    sync.WaitGroup // flights, readers of sockets, probes
 
 	probeFirst time.Duration // the first pause before a server that is down is probed
@@ -159,8 +160,9 @@ func New(cfg Config) *Resolver {
 // goroutines. Later questions are answered from the cache, or fail. A second
 // call does nothing.
 func (r *Resolver) Close() {
-	if r.flights.close() {
-		close(r.closing)
+	r.closed.Do(func() { close(r.closing) })
+	for _, f := range r.flights.close() {
+		f.asking.end(NoServer)
 	}
 	r.servers.close()
 	r.work.Wait()

@@ -209,9 +209,9 @@ func (s *server) watched() bool {
 
 // probeOnce asks q of s and notes an answer. A refusal is none.
 func (r *Resolver) probeOnce(s *server, q *question) bool {
-	replies := make(chan *try, 1)
-	t := &try{server: s}
-	if err := r.send(t, q, time.Now().Add(r.cfg.Timeout), replies); err != nil {
+	ended := make(probing, 1)
+	t := &try{server: s, owner: ended}
+	if err := r.send(t, q, time.Now().Add(r.cfg.Try)); err != nil {
 		return false
 	}
 	defer t.stop()
@@ -220,7 +220,7 @@ func (r *Resolver) probeOnce(s *server, q *question) bool {
 	select {
 	case <-r.closing:
 	case <-timer.C:
-	case <-replies:
+	case <-ended:
 		if t.err == nil && rcode(t.msg) != rcodeRefused {
 			r.answered(s, time.Since(t.sent))
 			return true
@@ -228,3 +228,8 @@ func (r *Resolver) probeOnce(s *server, q *question) bool {
 	}
 	return false
 }
+
+// probing is the owner of a probe.
+type probing chan struct{}
+
+func (p probing) take(*try) { p <- struct{}{} }

@@ -32,9 +32,8 @@ type sharedSocket struct {
 }
 
 type waiter struct {
-	q       *question
-	try     *try
-	replies chan<- *try
+	q   *question
+	try *try
 }
 
 var errBusy = errors.New("too many questions to the dns server")
@@ -56,12 +55,12 @@ func (ss *sharedSockets) close() {
 }
 
 // send is Resolver.send over one of the sockets. Its deadline is the asker's.
-func (ss *sharedSockets) send(r *Resolver, t *try, q *question, replies chan<- *try) error {
+func (ss *sharedSockets) send(r *Resolver, t *try, q *question) error {
 	s, err := ss.socket(r, int(ss.turn.Add(1)%socketsShared))
 	if err != nil {
 		return err
 	}
-	id, ok := s.wait(waiter{q, t, replies})
+	id, ok := s.wait(waiter{q, t})
 	if !ok {
 		return errBusy
 	}
@@ -169,7 +168,7 @@ func (s *sharedSocket) deliver(msg []byte) {
 	s.mu.Unlock()
 	if ok {
 		w.try.msg = append([]byte(nil), msg...)
-		w.replies <- w.try
+		w.try.owner.take(w.try)
 	}
 }
 
@@ -181,6 +180,6 @@ func (s *sharedSocket) failAll(err error) {
 	s.mu.Unlock()
 	for _, w := range failed {
 		w.try.err = err
-		w.replies <- w.try
+		w.try.owner.take(w.try)
 	}
 }

@@ -22,28 +22,27 @@ const readBytes = 4096
 
 var readBuffers = sync.Pool{New: func() any { return new([readBytes]byte) }}
 
-// send sends q to t's server and sets t.stop. Exactly one reply, or none after
-// t.stop, comes to replies, which must have room for it. No reply comes after
-// the deadline, but the end of the try. An error means that nothing was sent:
-// errUnreachable for the server's fault, any other for ours.
-func (r *Resolver) send(t *try, q *question, deadline time.Time, replies chan<- *try) error {
+// send sends q to t's server and sets t.stop. The owner of t takes it when it has
+// ended, or perhaps never after t.stop or the deadline. An error means that
+// nothing was sent: errUnreachable for the server's fault, any other for ours.
+func (r *Resolver) send(t *try, q *question, deadline time.Time) error {
 	t.server.queries.Add(1)
 	t.sent = time.Now()
 	switch {
 	case t.tcp:
-		r.sendTCP(t, q, deadline, replies)
+		r.sendTCP(t, q, deadline)
 		return nil
 	case t.server.shared != nil:
-		return t.server.shared.send(r, t, q, replies)
+		return t.server.shared.send(r, t, q)
 	default:
-		return r.sendUDP(t, q, deadline, replies)
+		return r.sendUDP(t, q, deadline)
 	}
 }
 
 // sendUDP asks over a socket of its own. The kernel gives it a random free port
 // (RFC 5452 section 4.5, RFC 6056) and, as it is connected, lets in only what
 // comes from the server's address and port.
-func (r *Resolver) sendUDP(t *try, q *question, deadline time.Time, replies chan<- *try) error {
+func (r *Resolver) sendUDP(t *try, q *question, deadline time.Time) error {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(t.server.addr))
 	if err != nil {
 		return netError(err)
@@ -58,7 +57,7 @@ func (r *Resolver) sendUDP(t *try, q *question, deadline time.Time, replies chan
 	r.work.Go(func() {
 		defer conn.Close()
 		t.msg, t.err = readUDP(conn, q, id)
-		replies <- t
+		t.owner.take(t)
 	})
 	return nil
 }
@@ -88,13 +87,13 @@ func netError(err error) error {
 }
 
 // sendTCP asks over a connection of its own (RFC 7766).
-func (r *Resolver) sendTCP(t *try, q *question, deadline time.Time, replies chan<- *try) {
+func (r *Resolver) sendTCP(t *try, q *question, deadline time.Time) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	t.stop = cancel
 	r.work.Go(func() {
 		defer cancel()
 		t.msg, t.err = overTCP(ctx, t, q)
-		replies <- t
+		t.owner.take(t)
 	})
 }
 

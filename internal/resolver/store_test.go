@@ -186,12 +186,12 @@ func TestTypesOfANameExpireApart(t *testing.T) {
 func TestByteBoundUnderChurn(t *testing.T) {
 	const limit = 300 << 10
 	r := newTest(t, Config{CacheBytes: limit})
-	r.ask = func(f *flight) (data, uint32) {
+	answerWith(r, func(f *flight) (data, uint32) {
 		if len(f.key.name)%3 == 0 {
 			return data{outcome: Found, texts: []string{fmt.Sprintf("%02000d", 1)}}, 300
 		}
 		return data{outcome: NoName}, 300
-	}
+	})
 	for i := range 5000 {
 		name := fmt.Sprintf("n%d.test", i*i)
 		r.Lookup(t.Context(), name, dns.TypeTXT)
@@ -222,9 +222,9 @@ func TestByteBoundUnderChurn(t *testing.T) {
 
 func TestRecordLargerThanTheCache(t *testing.T) {
 	r := newTest(t, Config{CacheBytes: 1000})
-	r.ask = func(*flight) (data, uint32) {
+	answerWith(r, func(*flight) (data, uint32) {
 		return data{outcome: Found, texts: []string{fmt.Sprintf("%02000d", 1)}}, 300
-	}
+	})
 	for i := range 3 {
 		if a := r.Lookup(t.Context(), fmt.Sprintf("n%d.test", i), dns.TypeTXT); a.Outcome != Found {
 			t.Errorf("got %+v", a)

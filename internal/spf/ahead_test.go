@@ -34,6 +34,7 @@ func TestRoundTrips(t *testing.T) {
 			"e.test TXT v=spf1 a:f.test\nf.test A 192.0.2.7", Pass, 4, 6},
 		{"include and redirect", "a.test TXT v=spf1 include:b.test redirect=c.test\nb.test TXT v=spf1 -all\nc.test TXT v=spf1 ip4:192.0.2.7", Pass, 2, 3},
 		{"macros that can be foreseen", "a.test TXT v=spf1 include:b.test include:%{i}._ip.%{h}._ehlo.%{d}.c.test -all\nb.test TXT v=spf1 -all\n192.0.2.7._ip.mx.test._ehlo.a.test.c.test TXT v=spf1 ip4:192.0.2.7", Pass, 2, 3},
+		{"the address in a macro", "a.test TXT v=spf1 include:b.test exists:%{ir}.c.test -all\nb.test TXT v=spf1 -all\n7.2.0.192.c.test A 127.0.0.2", Pass, 2, 3},
 		{"ptr", "a.test TXT v=spf1 ptr -all\n7.2.0.192.in-addr.arpa PTR b.test c.test mx.a.test\nb.test A 192.0.2.7\nc.test A 192.0.2.7\nmx.a.test A 192.0.2.7", Pass, 3, 5},
 		{"nothing is asked behind a network that has the client", "a.test TXT v=spf1 ip4:192.0.2.7 include:b.test include:c.test a mx -all", Pass, 1, 1},
 		{"what is asked ahead is called off when it is not needed", "a.test TXT v=spf1 include:b.test include:c.test -all\nb.test TXT v=spf1 ip4:192.0.2.7\nc.test TXT v=spf1 include:d.test\nd.test TXT v=spf1 include:e.test", Pass, 2, 4},
@@ -156,5 +157,16 @@ func TestTheMostQuestions(t *testing.T) {
 	got := Check(t.Context(), w, Query{c7, "mx.test", "joe@a.test"})
 	if w.total() > mostQuestions || got.Outcome != PermError && got.Outcome != TempError {
 		t.Errorf("got %v (%s) after %d questions", got.Outcome, got.Reason, w.total())
+	}
+}
+
+// TestForesight: what is asked ahead has the name that the library makes of it.
+func TestForesight(t *testing.T) {
+	for _, client := range []string{"192.0.2.7", "2001:db8::7"} {
+		w := zone(t, "a.test TXT v=spf1 include:b.test a:%{i}.c.test exists:%{ir}.%{d}.c.test exists:%{l}.%{o}.%{h}.c.test ?all\nb.test TXT v=spf1 -all")
+		got := Check(t.Context(), w, Query{ip(client), "MX.test", "Joe@A.test"})
+		if len(got.Lookups) != 5 || w.total() != 5 {
+			t.Errorf("%s: %d questions: %+v", client, w.total(), got.Lookups)
+		}
 	}
 }

@@ -2,6 +2,8 @@ package spf
 
 import (
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -137,31 +139,47 @@ func topLabel(s string) bool {
 func (s *subject) foresee(spec, domain string) (string, bool) {
 	var b strings.Builder
 	for {
-		before, rest, found := strings.Cut(spec, "%")
+		before, rest, found := strings.Cut(spec, "%{")
+		if strings.Contains(before, "%") {
+			return "", false
+		}
 		b.WriteString(before)
 		if !found {
 			return b.String(), true
 		}
-		if len(rest) < 3 || rest[0] != '{' || rest[2] != '}' {
-			return "", false
-		}
-		switch rest[1] {
-		case 'd':
+		macro, rest, _ := strings.Cut(rest, "}")
+		switch macro {
+		case "d":
 			b.WriteString(domain)
-		case 'o':
+		case "o":
 			b.WriteString(s.domain)
-		case 'h':
+		case "h":
 			b.WriteString(s.helo)
-		case 'l':
+		case "l":
 			b.WriteString(s.local)
-		case 'i':
-			if !s.client.Is4() {
-				return "", false
-			}
-			b.WriteString(s.client.String())
+		case "i", "ir":
+			b.WriteString(s.spelled(macro == "ir"))
 		default:
 			return "", false
 		}
-		spec = rest[3:]
+		spec = rest
 	}
+}
+
+// spelled is the client's address as the macro i has it: octets, or for IPv6
+// hex digits.
+func (s *subject) spelled(reversed bool) string {
+	const hex = "0123456789abcdef"
+	var parts []string
+	for _, octet := range s.client.AsSlice() {
+		if s.client.Is4() {
+			parts = append(parts, strconv.Itoa(int(octet)))
+		} else {
+			parts = append(parts, hex[octet>>4:][:1], hex[octet&15:][:1])
+		}
+	}
+	if reversed {
+		slices.Reverse(parts)
+	}
+	return strings.Join(parts, ".")
 }
