@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	defaultResults = 32 << 10        // of 300 to 400 octets each
+	defaultResults = 32 << 10        // of some 400 octets each
 	keepTrouble    = 5 * time.Second // a TempError: enough for the recipients of one message
 )
 
@@ -23,7 +23,7 @@ type Checker struct {
 }
 
 // NewChecker makes a checker that asks r and remembers at most so many results;
-// 0: 32,768, which is about 12 MB.
+// 0: 32,768, which is about 13 MB.
 func NewChecker(r Resolver, results int) *Checker {
 	if results <= 0 {
 		results = defaultResults
