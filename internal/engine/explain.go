@@ -9,12 +9,12 @@ import (
 
 // A Query is a visit to be explained. What is nil is not known.
 type Query struct {
-	Client  netip.Addr
-	PTR     *string // taken as given and confirmed; "" for no PTR; nil: DNS is asked
-	Helo    *string // "" for MAIL without HELO
-	From    *string // "" or "<>" for the null sender
-	Rcpts   []string
-	Account string
+	Client  netip.Addr `json:"client"`
+	PTR     *string    `json:"ptr,omitempty"`  // taken as given and confirmed; "" for no PTR; nil: DNS is asked
+	Helo    *string    `json:"helo,omitempty"` // "" for MAIL without HELO
+	From    *string    `json:"from,omitempty"` // "" or "<>" for the null sender
+	Rcpts   []string   `json:"rcpts,omitempty"`
+	Account string     `json:"account,omitempty"`
 }
 
 // Explain judges one visit now and returns all that was asked and found. It
