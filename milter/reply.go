@@ -53,6 +53,7 @@ func replyText(a engine.Answer) string {
 	if id := cleanID(a.ID); id != "" {
 		tail = " [" + id + "]"
 	}
+	tail = helpText(a.Help, maxReply-len(head)-len(tail)-minSentence) + tail
 	text := cleanText(a.Text)
 	if text == "" {
 		text = tempfailSentence
@@ -61,6 +62,22 @@ func replyText(a engine.Answer) string {
 		}
 	}
 	return head + escape(text, maxReply-len(head)-len(tail)) + tail
+}
+
+// minSentence is how much of a sentence a link must leave room for.
+const minSentence = 60
+
+// helpText is the link to the explanation: whole, or not at all, for one that is
+// cut leads nowhere.
+func helpText(url string, room int) string {
+	if url == "" || !isClean(url) {
+		return ""
+	}
+	text := escape("; see "+url, maxReply)
+	if len(text) > room {
+		return ""
+	}
+	return text
 }
 
 // replyCode gives the basic code of an action: code itself when it is one of

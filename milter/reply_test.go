@@ -90,3 +90,25 @@ func FuzzReply(f *testing.F) {
 		}
 	})
 }
+
+func TestHelpLinkIsWholeOrAbsent(t *testing.T) {
+	sentence := strings.Repeat("A long sentence that is to be cut. ", 10)
+	tests := []struct {
+		name, url string
+		want      bool
+	}{
+		{"a usual one", "https://postmaster.example.net/why/0123456789ab", true},
+		{"one with a percent sign, doubled for the MTA", "https://example.net/%7Ewhy/0123456789ab", true},
+		{"one that leaves no room for a sentence", "https://example.net/" + strings.Repeat("x", 150), false},
+		{"one that is no plain text", "https://example.net/\r\nx", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := replyText(engine.Answer{Action: profile.Reject, Code: 550, Status: "5.7.25", Text: sentence, Help: tt.url, ID: "0123456789ab"})
+			link := "; see " + strings.ReplaceAll(tt.url, "%", "%%") + " [0123456789ab]"
+			if strings.HasSuffix(got, link) != tt.want || len(got) > maxReply || !strings.HasSuffix(got, " [0123456789ab]") {
+				t.Errorf("got %q (%d octets), link wanted: %v", got, len(got), tt.want)
+			}
+		})
+	}
+}

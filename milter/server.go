@@ -119,7 +119,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, p *port) error {
 			return err
 		case err != nil:
 			s.acceptErrors.Add(1)
-			if backOff == 0 {
+			if backOff == 0 && s.sessions.timeToLog(time.Now()) {
 				s.log(slog.LevelWarn, "milter connection not accepted, trying again", nil, slog.Any("error", err))
 			}
 			backOff = min(max(2*backOff, minBackOff), maxBackOff)
@@ -197,7 +197,7 @@ func (s *Server) logFull(now time.Time, p place) {
 	}
 	msg := "milter.max_sessions reached, new sessions are answered by on_failure"
 	if p == noPlace {
-		msg = "twice milter.max_sessions reached, new connections are closed"
+		msg = "far more sessions than milter.max_sessions, new connections are closed"
 	}
 	s.log(slog.LevelWarn, msg, nil, slog.Int("max_sessions", s.settings.Load().max))
 }

@@ -25,7 +25,8 @@ type port struct{ open sync.WaitGroup }
 // that of a conn's gate, never after.
 type sessions struct {
 	mu     sync.Mutex
-	max    int
+	max    int // judged ones
+	bound  int // all of them
 	all    map[*conn]place
 	judged int // of them with judgedPlace
 	live   int // with a place at all: the others are being shed
@@ -43,7 +44,7 @@ func (s *sessions) init() { s.all = make(map[*conn]place) }
 func (s *sessions) setMax(max int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.max = max
+	s.max, s.bound = max, hardBound(max)
 }
 
 // enter gives a connection the best place there is, and makes one if it can.
@@ -57,7 +58,7 @@ func (s *sessions) enter(c *conn, now time.Time) place {
 	switch {
 	case s.judged < s.max:
 		s.judged++
-	case s.live < 2*s.max:
+	case s.live < s.bound:
 		p = limitedPlace
 		s.limited++
 	default:
@@ -69,6 +70,14 @@ func (s *sessions) enter(c *conn, now time.Time) place {
 	c.port.open.Add(1)
 	return p
 }
+
+// hardBound is how many sessions there can be at all. One answered by on_failure
+// costs little and saves a mail from the MTA's own word, so there is room for
+// many; but not for any number.
+func hardBound(judged int) int { return max(4*judged, judged+minLimited) }
+
+// minLimited is the least room for sessions beyond milter.max_sessions.
+const minLimited = 1000
 
 // makeRoom closes idle sessions because something else than places ran out.
 func (s *sessions) makeRoom(now time.Time) {

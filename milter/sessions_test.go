@@ -18,6 +18,7 @@ func TestMaxSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := new(scripted)
 		r := serve(t, Config{Handler: h, MaxSessions: 2, OnFailure: profile.TempFail})
+		r.sessions.bound = 4
 		inMail := visit(t, r, miltertest.Postfix())
 		mail(t, inMail)
 		idle := visit(t, r, miltertest.Postfix())
@@ -68,6 +69,14 @@ func TestMaxSessions(t *testing.T) {
 		}
 		fourth.Close()
 	})
+}
+
+func TestTheLastBoundLeavesRoom(t *testing.T) {
+	for judged, want := range map[int]int{1: 1001, 5: 1005, 4000: 16000} {
+		if got := hardBound(judged); got != want {
+			t.Errorf("max_sessions %d: %d sessions in all, want %d", judged, got, want)
+		}
+	}
 }
 
 func TestPlacesComeBack(t *testing.T) {

@@ -153,7 +153,7 @@ func (f *facts) heloIsUs() bool {
 // judgeHeloHost judges what DNS says of a HELO name.
 func (j *Judgement) judgeHeloHost(f *facts) {
 	host := &f.Helo.Host
-	if host.A.Missing() && host.AAAA.Missing() && f.Helo.MX.Missing() {
+	if host.A.Missing() && host.AAAA.Missing() && f.Helo.MX.Missing() && f.helo.forward != there {
 		j.say(heloUnresolvable, f.helo.host, host.Stale)
 	}
 	// RFC 5321 section 4.1.4: to be noted, and never a reason to refuse.

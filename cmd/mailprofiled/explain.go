@@ -69,7 +69,7 @@ func runExplain(args []string, stdout, stderr io.Writer) int {
 }
 
 func printJSON(v any, stdout, stderr io.Writer) int {
-	enc := json.NewEncoder(stdout)
+	enc := json.NewEncoder(logging.ASCII(stdout))
 	enc.SetEscapeHTML(false) // "<>" is a sender
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {

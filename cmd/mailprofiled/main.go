@@ -38,7 +38,32 @@ func commands() []command {
 	}
 }
 
+// run is main, testable. A result that could not be written is a failure.
 func run(args []string, stdout, stderr io.Writer) int {
+	out := &checkedWriter{w: stdout}
+	code := dispatch(args, out, stderr)
+	if out.err != nil && code == exitFine {
+		fmt.Fprintf(stderr, "mailprofiled: %v\n", out.err)
+		return exitFailed
+	}
+	return code
+}
+
+// A checkedWriter keeps the first error of its writes.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
+func dispatch(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr)
 		return exitMisuse

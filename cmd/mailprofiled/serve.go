@@ -35,6 +35,8 @@ func runServe(args []string, stdout, stderr io.Writer) int {
 	out := logging.NewWriter(stderr)
 	defer out.Close(logWait)
 	logger := logging.New(out, logging.Options{JSON: cfg.Log.JSON, Level: cfg.Log.Level, NoStamp: logging.UnderJournald()})
+	// A log nobody reads any more is counted, and no reason to die.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := serve(ctx, cfg, logger, func() {}); err != nil {

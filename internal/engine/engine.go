@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mailprofiled/internal/memory"
@@ -63,6 +64,8 @@ type Engine struct {
 	o      Options
 	exempt map[string]bool // recipients, folded
 
+	warned atomic.Int64 // when warnUnreadable last spoke, Unix seconds
+
 	mu sync.Mutex
 	us map[MTA]*profile.Us // by what the MTA said of itself: a handful of values
 }
@@ -87,12 +90,25 @@ func New(o Options) *Engine {
 // It does not block. The caller closes the visit.
 func (e *Engine) Connect(c Client) *Visit {
 	c.Addr = c.Addr.Unmap().WithZone("")
+	if !c.Local && !c.Addr.IsValid() {
+		e.warnUnreadable()
+	}
 	v := newVisit(e, c)
 	defer v.waited(StageConnect, v.clock())
 	if v.trust == profile.Stranger {
 		v.askReverse()
 	}
 	return v
+}
+
+// warnUnreadable tells, once a minute at most, that an MTA describes clients in a
+// way we cannot read: they pass unjudged, and nobody would notice.
+func (e *Engine) warnUnreadable() {
+	now := e.o.Now().Unix()
+	last := e.warned.Load()
+	if now-last >= 60 && e.warned.CompareAndSwap(last, now) {
+		e.o.Logger.Warn("the MTA gave a client address that cannot be read: its mail is not judged")
+	}
 }
 
 // trustOf says how a client stands to us before it has authenticated.

@@ -225,6 +225,48 @@ func TestHonestRetryPasses(t *testing.T) {
 	})
 }
 
+func TestWaitingWithinAVisitIsNotComingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, world(), nil)
+		v := h.Connect(nameless)
+		defer v.Close()
+		v.Helo("helo.elsewhere.example")
+		v.Mail(Mail{From: fromGood})
+		for range 3 {
+			if a := v.Rcpt(Rcpt{To: toUser}); a.Action != profile.TempFail {
+				t.Fatalf("got %+v, want tempfail", a)
+			}
+			time.Sleep(time.Hour)
+		}
+		v.Mail(Mail{From: fromGood})
+		v.Rcpt(Rcpt{To: "<new@here.example>"})
+		if a := v.Rcpt(Rcpt{To: toUser}); a.Action != profile.Continue {
+			t.Errorf("a recipient deferred before, behind a new one: %+v, want continue", a)
+		}
+	})
+}
+
+func TestUnreadableClientAddressIsSaid(t *testing.T) {
+	h := newHarness(t, world(), nil)
+	for range 3 {
+		if a := h.deliver(Client{}, "localhost", fromGood, toUser); a.Action != profile.Continue {
+			t.Errorf("got %+v, want continue: not knowing is not evidence", a)
+		}
+	}
+	if n := strings.Count(h.log.String(), "cannot be read"); n != 1 {
+		t.Errorf("said %d times, want once", n)
+	}
+}
+
+func TestExplainAtMail(t *testing.T) {
+	h := newHarness(t, world(), func(o *Options) { o.AnswerAtMail = true })
+	helo, from := "mx.here.example", "joe@good.example"
+	rec := h.Explain(Query{Client: good.Addr, Helo: &helo, From: &from, Rcpts: []string{"postmaster"}})
+	if rec.Stage != "mail" || rec.Recipients[0].Action != "reject" {
+		t.Errorf("stage %s, %+v, want what the daemon says at MAIL", rec.Stage, rec.Recipients[0])
+	}
+}
+
 func TestRetryNeverLiftsAReject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, world(), nil)
@@ -410,7 +452,7 @@ func TestHostileTextStaysInItsLine(t *testing.T) {
 func TestHelpURLCarriesTheID(t *testing.T) {
 	h := newHarness(t, world(), func(o *Options) { o.HelpURL = "https://help.here.example/{id}" })
 	a := h.deliver(good, "mx.here.example", fromGood, toUser)
-	if !strings.HasSuffix(a.Text, "; see https://help.here.example/"+a.ID) || !regexp.MustCompile(`^[0-9a-z]{12}$`).MatchString(a.ID) {
+	if a.Help != "https://help.here.example/"+a.ID || !regexp.MustCompile(`^[0-9a-z]{12}$`).MatchString(a.ID) {
 		t.Errorf("got %q, id %q", a.Text, a.ID)
 	}
 }

@@ -32,7 +32,7 @@ func (e *Engine) Explain(q Query) *Record {
 	v.judge()
 	rec := &Record{
 		ID: v.tx.id, Client: v.client.Addr.String(), Account: q.Account,
-		Stage: StageRcpt, Mode: e.mode(), Policy: e.o.PolicyID,
+		Stage: v.stage(), Mode: e.mode(), Policy: e.o.PolicyID,
 	}
 	rcpts := q.Rcpts
 	if len(rcpts) == 0 {
@@ -86,13 +86,17 @@ func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {
 		raw = bracketed(raw)
 	}
 	r := profile.Recipient{Raw: raw, Number: number, Exempt: v.e.exempt[foldRcpt(raw)]}
-	verdict := v.tx.judgement.Decide(&r, false)
+	rcptOf := &r
+	if v.stage() == StageMail { // then no recipient is asked about
+		rcptOf, raw = nil, ""
+	}
+	verdict := v.tx.judgement.Decide(rcptOf, false)
 	if verdict.ForScore && v.wouldPass(raw) {
-		verdict = v.tx.judgement.Decide(&r, true)
+		verdict = v.tx.judgement.Decide(rcptOf, true)
 	}
 	return RecordRecipient{
 		Rcpt: rcpt, Action: verdict.Action.String(), Code: verdict.Code, Status: verdict.Status,
-		Text: verdict.Text, Score: verdict.Score, Findings: recordFindings(verdict.Findings),
+		Text: v.helpful(verdict), Score: verdict.Score, Findings: recordFindings(verdict.Findings),
 	}
 }
 
@@ -100,6 +104,24 @@ func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {
 // an honest retry. It looks, and changes nothing.
 func (v *Visit) wouldPass(rcpt string) bool {
 	return !v.e.o.Monitor && v.e.o.Retries != nil && v.e.o.Retries.WouldPass(v.client.Addr, v.tx.mail.From, rcpt, v.e.o.Now())
+}
+
+// stage is where the visit is answered: at MAIL only if that is asked for, and
+// there is something to say.
+func (v *Visit) stage() string {
+	if v.e.o.AnswerAtMail && v.tx.judgement.Decide(nil, false).Action != profile.Continue {
+		return StageMail
+	}
+	return StageRcpt
+}
+
+// helpful is the text of a verdict with the link that the reply would carry.
+func (v *Visit) helpful(verdict profile.Verdict) string {
+	a := v.reply(verdict)
+	if a.Help != "" {
+		return a.Text + "; see " + a.Help
+	}
+	return a.Text
 }
 
 // bracketed gives an address typed by an operator the form in which an MTA sends it.

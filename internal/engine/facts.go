@@ -16,6 +16,9 @@ import (
 // hostile zone to make us ask.
 const maxExchanges = 10
 
+// failedHost is a host whose addresses were asked for and are not known.
+var failedHost = profile.Host{A: profile.Failed, AAAA: profile.Failed}
+
 func outcomeOf(a resolver.Answer) profile.Outcome {
 	switch a.Outcome {
 	case resolver.Found:
@@ -29,7 +32,7 @@ func outcomeOf(a resolver.Answer) profile.Outcome {
 }
 
 func hostOf(a, aaaa resolver.Answer) profile.Host {
-	h := profile.Host{A: outcomeOf(a), AAAA: outcomeOf(aaaa), Stale: a.Stale || aaaa.Stale}
+	h := profile.Host{A: addrOutcome(a), AAAA: addrOutcome(aaaa), Stale: a.Stale || aaaa.Stale}
 	switch {
 	case len(aaaa.Addrs) == 0:
 		h.Addrs = a.Addrs
@@ -42,6 +45,15 @@ func hostOf(a, aaaa resolver.Answer) profile.Host {
 	return h
 }
 
+// addrOutcome is outcomeOf for addresses. Where there were more of them than the
+// resolver keeps, it is not known whether one among the others is the client's.
+func addrOutcome(a resolver.Answer) profile.Outcome {
+	if a.Partial {
+		return profile.Failed
+	}
+	return outcomeOf(a)
+}
+
 // noAddress reports that both questions were answered, and there is none.
 func noAddress(h profile.Host) bool { return h.A.Missing() && h.AAAA.Missing() }
 
@@ -52,6 +64,7 @@ func rdnsOf(r resolver.Reverse) profile.RDNS {
 	}
 	for i, name := range r.Names {
 		rdns.Names[i] = profile.PTR{Name: name.Name, Forward: forwardOf(name.Forward)}
+		rdns.Stale = rdns.Stale || name.Stale
 	}
 	return rdns
 }
@@ -70,13 +83,19 @@ func forwardOf(f resolver.Forward) profile.Forward {
 // (RFC 7505 section 3); among other targets the root is no target.
 func setMX(s *profile.Sender, mx resolver.Answer) {
 	s.MX, s.Stale = outcomeOf(mx), mx.Stale
+	more := mx.Partial
 	for _, target := range mx.MX {
 		switch {
 		case target.Host == "" || target.Host == ".":
 			s.NullMX = len(mx.MX) == 1
 		case len(s.Exchanges) < maxExchanges:
 			s.Exchanges = append(s.Exchanges, profile.Exchange{Name: target.Host})
+		default:
+			more = true
 		}
+	}
+	if more { // what is not looked at is unknown, and stands for itself
+		s.Exchanges = append(s.Exchanges, profile.Exchange{Host: failedHost})
 	}
 }
 
@@ -107,7 +126,7 @@ func (v *Visit) cachedSender(s *profile.Sender) bool {
 	setMX(&filled, mx)
 	for i := range filled.Exchanges {
 		x := &filled.Exchanges[i]
-		if _, err := netip.ParseAddr(x.Name); err == nil {
+		if !askable(x.Name) {
 			continue
 		}
 		if x.Host, ok = v.cachedHost(x.Name); !ok {
@@ -116,4 +135,11 @@ func (v *Visit) cachedSender(s *profile.Sender) bool {
 	}
 	*s = filled
 	return true
+}
+
+// askable reports whether an MX target is a name to ask DNS for: not one of
+// those left out, and not an address by mistake, which no name in DNS can be.
+func askable(target string) bool {
+	_, err := netip.ParseAddr(target)
+	return target != "" && err != nil
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"runtime/debug"
 	"sync"
 
@@ -136,7 +135,7 @@ func (v *Visit) askHelo(helo profile.Helo) {
 		}
 	}
 	pending := helo
-	pending.Host = profile.Host{A: profile.Failed, AAAA: profile.Failed}
+	pending.Host = failedHost
 	v.helo = start(v, pending, func(ctx context.Context, set func(profile.Helo)) {
 		helo.Host = v.host(ctx, atHelo, name)
 		if noAddress(helo.Host) {
@@ -163,7 +162,7 @@ func (v *Visit) askSender() {
 	}
 	pending := sender
 	pending.MX = profile.Failed
-	pending.Host = profile.Host{A: profile.Failed, AAAA: profile.Failed}
+	pending.Host = failedHost
 	v.tx.sender = start(v, pending, func(ctx context.Context, set func(profile.Sender)) {
 		v.lookupSender(ctx, sender, set)
 	})
@@ -182,10 +181,11 @@ func (v *Visit) lookupSender(ctx context.Context, s profile.Sender, set func(pro
 	if len(s.Exchanges) == 0 {
 		return
 	}
-	asks := make([]func(), len(s.Exchanges))
+	var asks []func()
 	for i := range s.Exchanges {
-		x := &s.Exchanges[i]
-		asks[i] = func() { x.Host = v.exchangeHost(ctx, x.Name) }
+		if x := &s.Exchanges[i]; askable(x.Name) {
+			asks = append(asks, func() { x.Host = v.host(ctx, atMail, x.Name) })
+		}
 	}
 	together(asks...)
 	set(s)
@@ -195,19 +195,10 @@ func (v *Visit) lookupSender(ctx context.Context, s profile.Sender, set func(pro
 func withFailedExchanges(s profile.Sender) profile.Sender {
 	pending := make([]profile.Exchange, len(s.Exchanges))
 	for i, x := range s.Exchanges {
-		pending[i] = profile.Exchange{Name: x.Name, Host: profile.Host{A: profile.Failed, AAAA: profile.Failed}}
+		pending[i] = profile.Exchange{Name: x.Name, Host: failedHost}
 	}
 	s.Exchanges = pending
 	return s
-}
-
-// exchangeHost asks for the addresses of an MX target. One that is an address
-// by mistake is not asked: no such name can be in DNS.
-func (v *Visit) exchangeHost(ctx context.Context, name string) profile.Host {
-	if _, err := netip.ParseAddr(name); err == nil {
-		return profile.Host{}
-	}
-	return v.host(ctx, atMail, name)
 }
 
 // host asks for both kinds of addresses of a name, together.
@@ -232,6 +223,9 @@ func together(fns ...func()) {
 	var wg sync.WaitGroup
 	var once sync.Once
 	var raised any
+	if len(fns) == 0 {
+		return
+	}
 	for _, fn := range fns[1:] {
 		wg.Go(func() {
 			defer func() {

@@ -107,14 +107,9 @@ func (t *trace) reverse(client netip.Addr, r resolver.Reverse) {
 // forwardAnswer is the answer to the forward question, of which the reverse
 // record keeps only what judging needs.
 func forwardAnswer(client netip.Addr, n resolver.ReverseName) resolver.Answer {
-	a := resolver.Answer{Outcome: resolver.Found, Addrs: n.Addrs, Cached: n.Cached, Took: n.Took}
-	switch {
-	case n.Forward == resolver.Confirmed && len(n.Addrs) == 0:
+	a := resolver.Answer{Outcome: n.Outcome, Reason: n.Reason, Addrs: n.Addrs, Stale: n.Stale, Cached: n.Cached, Took: n.Took}
+	if n.Forward == resolver.Confirmed && len(n.Addrs) == 0 {
 		a.Addrs = []netip.Addr{client}
-	case n.Forward == resolver.Mismatch && len(n.Addrs) == 0:
-		a.Outcome = resolver.NoData
-	case n.Forward != resolver.Confirmed && n.Forward != resolver.Mismatch:
-		a.Outcome, a.Reason = resolver.Failed, n.Reason
 	}
 	return a
 }

@@ -42,5 +42,6 @@ type Answer struct {
 	Code   int    // 450, 550, ...; 0 on Continue
 	Status string // "5.7.25"; its class is Code's first digit
 	Text   string // one line of US-ASCII, without codes and id
+	Help   string // a URL that explains the answer, "" for none; said whole or not at all
 	ID     string // the transaction's id, 12 of [0-9a-z]
 }

@@ -125,6 +125,7 @@ func (v *Visit) finish() {
 // A transaction is one MAIL and what follows it.
 type transaction struct {
 	id       string
+	began    time.Time
 	mail     Mail
 	trust    profile.Trust
 	sender   *asked[profile.Sender]
@@ -141,7 +142,7 @@ type transaction struct {
 
 func (v *Visit) newTransaction(m Mail) *transaction {
 	tx := &transaction{
-		id: newID(), mail: m, trust: v.trust, queueID: m.QueueID,
+		id: newID(), began: v.e.o.Now(), mail: m, trust: v.trust, queueID: m.QueueID,
 		sender: known(profile.Sender{}),
 	}
 	if m.Account != "" && v.e.o.Exempt.Authenticated && tx.trust == profile.Stranger {
@@ -190,7 +191,7 @@ func (v *Visit) decide(rcpt *profile.Recipient) profile.Verdict {
 	if rcpt != nil {
 		to = rcpt.Raw
 	}
-	now := v.e.o.Now()
+	now := tx.began // the visit's own time: waiting within it is not coming back
 	if v.e.o.Retries.Passes(v.client.Addr, tx.mail.From, to, now) {
 		return tx.judgement.Decide(rcpt, true)
 	}
@@ -202,20 +203,19 @@ func (v *Visit) decide(rcpt *profile.Recipient) profile.Verdict {
 }
 
 // maxNoted is how many deferred recipients of one transaction are noted for an
-// honest retry: one of them coming back is enough, and one visitor with a
-// thousand must not push others out of the table.
-const maxNoted = 20
+// honest retry: as many as any server may send at once (RFC 5321 section
+// 4.5.3.1.8). One visitor with thousands must not push others out of the table.
+const maxNoted = 100
 
 // reply turns a verdict into what the MTA is told.
 func (v *Visit) reply(verdict profile.Verdict) Answer {
 	if verdict.Action == profile.Continue {
 		return Answer{}
 	}
-	text := verdict.Text
-	if url := v.e.o.HelpURL; url != "" {
-		text += "; see " + strings.ReplaceAll(url, "{id}", v.tx.id)
+	return Answer{
+		Action: verdict.Action, Code: verdict.Code, Status: verdict.Status, Text: verdict.Text,
+		Help: strings.ReplaceAll(v.e.o.HelpURL, "{id}", v.tx.id), ID: v.tx.id,
 	}
-	return Answer{Action: verdict.Action, Code: verdict.Code, Status: verdict.Status, Text: text, ID: v.tx.id}
 }
 
 func (v *Visit) heloGiven() profile.Given {

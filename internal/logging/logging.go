@@ -36,7 +36,7 @@ func New(w io.Writer, o Options) *slog.Logger {
 	}
 	var h slog.Handler
 	if o.JSON {
-		h = slog.NewJSONHandler(w, opts)
+		h = slog.NewJSONHandler(ASCII(w), opts)
 	} else {
 		h = slog.NewTextHandler(w, opts)
 	}

@@ -46,6 +46,21 @@ func TestJSONIsOneObjectALine(t *testing.T) {
 	}
 }
 
+func TestJSONIsASCIIAndTheSameText(t *testing.T) {
+	const evil = "\u009b2J \u202e \u0085 \x7f é 😀 \u2028"
+	var out bytes.Buffer
+	New(&out, Options{JSON: true}).Info("verdict", "helo", evil)
+	for _, b := range out.Bytes() {
+		if b >= 0x7f {
+			t.Fatalf("byte %#x stands raw: %q", b, out.String())
+		}
+	}
+	var got struct{ Helo string }
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Helo != evil {
+		t.Errorf("got %q (%v), want %q", got.Helo, err, evil)
+	}
+}
+
 func TestStampLeadsUnlessUnderJournald(t *testing.T) {
 	var out bytes.Buffer
 	New(&out, Options{}).Info("start")

@@ -79,6 +79,8 @@ func parseAnswer(msg []byte, off int, name string, qtype uint16, hops int) (pars
 	switch {
 	case found && nxdomain, cut && !found:
 		return parsed{}, errNonsense
+	case len(rrs) > 0 && p.hops == 0 && !slices.ContainsFunc(rrs, func(r rr) bool { return r.owner == name }):
+		return parsed{}, errNonsense // records of others are no answer, and no "no data"
 	case found:
 		p.outcome = Found
 		return p, nil

@@ -90,6 +90,8 @@ func TestParseAnswer(t *testing.T) {
 			authority: []string{"test. 900 IN NS ns.test."}},
 		{rule: "NXDOMAIN with records contradicts itself", qtype: dns.TypeA, rcode: dns.RcodeNameError, fails: true,
 			answer: []string{"a.test. 60 IN A 192.0.2.1"}},
+		{rule: "records of others alone are no answer", qtype: dns.TypeA, fails: true,
+			answer: []string{"b.test. 60 IN A 192.0.2.1"}},
 		{rule: "PTR names: lower case, once, without the root", qtype: dns.TypePTR,
 			answer: []string{"a.test. 60 IN PTR B.test.", "a.test. 60 IN PTR b.TEST.", "a.test. 60 IN PTR ."},
 			want:   parsed{data: data{outcome: Found, names: []string{"b.test"}}, ttl: 60}},
