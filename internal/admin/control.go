@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mailprofiled/internal/engine"
+	"mailprofiled/internal/logging"
 )
 
 // A Control is what can be asked of a daemon over its control socket. The
@@ -110,7 +111,7 @@ func fail(w http.ResponseWriter, code int, text string) { answer(w, code, failur
 func answer(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(logging.ASCII(w)) // curl may show it to a terminal
 	enc.SetEscapeHTML(false) // "<>" is a sender
 	enc.SetIndent("", "  ")
 	_ = enc.Encode(v) // the client has gone: nobody is left to tell
