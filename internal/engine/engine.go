@@ -20,6 +20,7 @@ import (
 
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/resolver"
+	"mailprofiled/internal/spf"
 	"mailprofiled/profile"
 )
 
@@ -62,6 +63,7 @@ type Exempt struct {
 // An Engine judges visits. It is safe for concurrent use.
 type Engine struct {
 	o      Options
+	spf    *spf.Checker
 	exempt map[string]bool // recipients, folded
 
 	warned atomic.Int64 // when warnUnreadable last spoke, Unix seconds
@@ -79,7 +81,7 @@ func New(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Engine{o: o, exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
+	e := &Engine{o: o, spf: spf.NewChecker(spfDNS{o.Resolver}, 0), exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
 	for _, rcpt := range o.Exempt.Recipients {
 		e.exempt[foldRcpt(rcpt)] = true
 	}

@@ -77,6 +77,7 @@ func (v *Visit) explainMail(q Query) {
 	v.tx = v.newTransaction(mail)
 	if q.From != nil && v.tx.trust == profile.Stranger {
 		v.askSender()
+		v.askSPF()
 	}
 }
 

@@ -57,6 +57,7 @@ func (v *Visit) Mail(m Mail) Answer {
 	if v.tx.trust == profile.Stranger {
 		v.askAgain()
 		v.askSender()
+		v.askSPF()
 	}
 	if !v.e.o.AnswerAtMail {
 		return Answer{}
@@ -119,6 +120,7 @@ func (v *Visit) finish() {
 	}
 	v.logVerdicts(v.tx)
 	v.tx.sender.letGo()
+	v.tx.spf.letGo()
 	v.tx = nil
 }
 
@@ -128,7 +130,9 @@ type transaction struct {
 	began    time.Time
 	mail     Mail
 	trust    profile.Trust
+	path     profile.Sender // of mail.From, as it reads
 	sender   *asked[profile.Sender]
+	spf      *asked[profile.SPF]
 	queueID  string
 	rcpts    int // judged, the refused among them
 	accepted int
@@ -143,7 +147,7 @@ type transaction struct {
 func (v *Visit) newTransaction(m Mail) *transaction {
 	tx := &transaction{
 		id: newID(), began: v.e.o.Now(), mail: m, trust: v.trust, queueID: m.QueueID,
-		sender: known(profile.Sender{}),
+		path: profile.ParseSender(m.From), sender: known(profile.Sender{}), spf: known(profile.SPF{}),
 	}
 	if m.Account != "" && v.e.o.Exempt.Authenticated && tx.trust == profile.Stranger {
 		tx.trust = profile.Authenticated
@@ -236,6 +240,7 @@ func (v *Visit) facts() profile.Session {
 		RDNS:   v.rdns.value,
 		Helo:   v.helo.value,
 		Sender: v.tx.sender.value,
+		SPF:    v.tx.spf.value,
 	}
 }
 
@@ -245,7 +250,7 @@ func (v *Visit) await() {
 		return
 	}
 	var timer *time.Timer
-	for _, done := range []<-chan struct{}{v.rdns.done, v.helo.done, v.tx.sender.done} {
+	for _, done := range []<-chan struct{}{v.rdns.done, v.helo.done, v.tx.sender.done, v.tx.spf.done} {
 		if done == nil {
 			continue
 		}
