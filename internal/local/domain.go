@@ -22,6 +22,9 @@ func domain(text []byte) ([]byte, bool) {
 	if len(text) == 0 || len(text) > 253 {
 		return nil, false
 	}
+	if bytes.Count(text, []byte(".")) >= maxLabels {
+		return nil, false
+	}
 	label, digits := 0, true // of the label at hand
 	for i, c := range text {
 		c = lower(c)

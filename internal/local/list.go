@@ -116,7 +116,7 @@ func (l *list) findName(q *query, f Field, now int64) (line uint32, ok bool) {
 // asks reports whether any entry is held against a field.
 func (l *list) asks(f Field) bool {
 	if f == Client {
-		return len(l.v4.line) > 0 || len(l.v6.line) > 0
+		return len(l.v4.pieces) > 0 || len(l.v6.pieces) > 0
 	}
 	return l.names.all&tree(f) != 0
 }

@@ -24,7 +24,8 @@ func (s *Set) ask(sub *Subject, now time.Time, buf []Hit, count bool) []Hit {
 	if t == nil || len(s.rules) == 0 {
 		return buf
 	}
-	k := search{set: s, tables: t, now: now.Unix(), count: count, hits: buf, base: len(buf)}
+	var k search // filled in its place: it is too large to be copied
+	k.set, k.tables, k.now, k.count, k.hits, k.base = s, t, now.Unix(), count, buf, len(buf)
 	k.q.seed = s.seed
 	if t.any[Client] && sub.Client.IsValid() {
 		k.client(sub.Client.Unmap().WithZone(""))

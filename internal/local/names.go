@@ -96,19 +96,25 @@ func (n *names) next(name []byte, hash uint64, want kinds, from uint32) (line, a
 }
 
 // A query is a name to be looked for in many tables: in lower case, with the
-// hash of itself and of every domain it is in.
+// hash of itself and of the domains it is in. It is kept small: each question
+// has to clear one.
 type query struct {
 	seed  maphash.Seed
-	text  [maxName]byte
 	size  int
-	count int // of the names: itself, and the domains above it
-	start [maxName/2 + 1]uint8
-	hash  [maxName/2 + 1]uint64
+	count int // of the names: itself first, then the domains it is in, the longest first
+	hash  [maxLabels + 1]uint64
+	start [maxLabels + 1]uint8
+	text  [maxName]byte
 }
 
-// maxName is the longest name that is looked for: RFC 1035 section 2.3.4 has 255
-// octets, written out at most 253. Addresses go up to 254, RFC 5321.
-const maxName = 255
+const (
+	// maxName is the longest name that is looked for: RFC 1035 section 2.3.4 has
+	// 255 octets, written out at most 253. Addresses go up to 254, RFC 5321.
+	maxName = 255
+	// maxLabels is the number of labels that a domain in a rule or file may have.
+	// Names that are asked for may have more.
+	maxLabels = 31
+)
 
 // set takes a host or domain name; it reports false when nothing can match.
 func (q *query) set(name string) bool {
@@ -118,10 +124,19 @@ func (q *query) set(name string) bool {
 	if !q.whole(name) {
 		return false
 	}
-	for i := 1; i < q.size; i++ {
-		if q.text[i-1] == '.' && q.text[i] != '.' && q.count < len(q.start) {
-			q.start[q.count] = uint8(i)
-			q.hash[q.count] = maphash.Bytes(q.seed, q.text[i:q.size])
+	dots := 0
+	for _, c := range q.text[:q.size] {
+		if c == '.' {
+			dots++
+		}
+	}
+	for i := range q.size {
+		if q.text[i] != '.' {
+			continue
+		}
+		if dots--; dots < maxLabels && i+1 < q.size {
+			q.start[q.count] = uint8(i + 1)
+			q.hash[q.count] = maphash.Bytes(q.seed, q.text[i+1:q.size])
 			q.count++
 		}
 	}

@@ -93,17 +93,20 @@ func (s *span[K]) before(other *span[K]) bool {
 	return s.line&^excluded < other.line&^excluded
 }
 
-// nets finds the line that speaks for an address: the spans cut into pieces
-// that do not overlap, in order. Flat arrays without pointers: 12 bytes for each
-// piece of IPv4, 36 for IPv6, and nothing for the garbage collector to follow.
+// A piece is a range of addresses for which the same line speaks.
+type piece[K number[K]] struct {
+	first, last K
+	line        uint32
+}
+
+// nets finds the line that speaks for an address: the spans cut into pieces that
+// do not overlap, in order. Without pointers, so there is nothing for the garbage
+// collector to follow: 12 bytes for a piece of IPv4, 40 for one of IPv6. A
+// question meets few lines of memory that it has not met before, which is what
+// it costs among millions.
 type nets[K number[K]] struct {
-	first, last []K
-	line        []uint32
-	// index[b] is the first piece whose first address is in bucket b or later,
-	// so that a search begins among a few.
-	index []uint32
-	base  uint64
-	shift uint8
+	pieces []piece[K]
+	grids  grids
 }
 
 // newNets builds the table; it sorts spans in place.
@@ -117,10 +120,10 @@ func newNets[K number[K]](spans []span[K]) nets[K] {
 		}
 		return 1
 	})
-	n := nets[K]{first: make([]K, 0, len(spans)), last: make([]K, 0, len(spans)), line: make([]uint32, 0, len(spans))}
+	n := nets[K]{pieces: make([]piece[K], 0, len(spans))}
 	n.sweep(spans)
-	n.first, n.last, n.line = tight(n.first), tight(n.last), tight(n.line)
-	n.buildIndex()
+	n.pieces = tight(n.pieces)
+	n.grids = newGrids(len(n.pieces), func(i int) uint64 { return n.pieces[i].first.top() })
 	return n
 }
 
@@ -128,7 +131,7 @@ func newNets[K number[K]](spans []span[K]) nets[K] {
 // those that ended leave it when they come to its top.
 func (n *nets[K]) sweep(spans []span[K]) {
 	var open spanHeap[K]
-	var at K
+	var at, zero K
 	for next := 0; next < len(spans) || len(open) > 0; {
 		if len(open) == 0 {
 			at = spans[next].first
@@ -146,79 +149,41 @@ func (n *nets[K]) sweep(spans []span[K]) {
 		if next < len(spans) && spans[next].first.cmp(end) <= 0 {
 			end = spans[next].first.prev()
 		}
-		n.piece(at, end, speaks.line)
-		var zero K
+		n.add(piece[K]{at, end, speaks.line})
 		if at = end.next(); at == zero {
 			return // the last address of all is done
 		}
 	}
 }
 
-// piece adds a piece, or makes the last one longer.
-func (n *nets[K]) piece(first, last K, line uint32) {
-	if line&excluded != 0 {
+// add adds a piece, or makes the last one longer.
+func (n *nets[K]) add(p piece[K]) {
+	if p.line&excluded != 0 {
 		return
 	}
-	if i := len(n.line) - 1; i >= 0 && n.line[i] == line && n.last[i].next() == first {
-		n.last[i] = last
+	if i := len(n.pieces) - 1; i >= 0 && n.pieces[i].line == p.line && n.pieces[i].last.next() == p.first {
+		n.pieces[i].last = p.last
 		return
 	}
-	n.first, n.last, n.line = append(n.first, first), append(n.last, last), append(n.line, line)
-}
-
-const (
-	indexFrom   = 64      // fewer pieces need no index
-	indexBucket = 4       // pieces in a bucket, when they are spread evenly
-	indexMost   = 1 << 18 // buckets; 1 MB
-)
-
-func (n *nets[K]) buildIndex() {
-	count := len(n.first)
-	if count < indexFrom {
-		return
-	}
-	n.base = n.first[0].top()
-	width := n.first[count-1].top() - n.base
-	buckets := uint64(min(count/indexBucket, indexMost))
-	for width>>n.shift >= buckets {
-		n.shift++
-	}
-	n.index = make([]uint32, width>>n.shift+2)
-	b := 0
-	for i, first := range n.first {
-		for to := int((first.top() - n.base) >> n.shift); b <= to; b++ {
-			n.index[b] = uint32(i)
-		}
-	}
-	for ; b < len(n.index); b++ {
-		n.index[b] = uint32(count)
-	}
+	n.pieces = append(n.pieces, p)
 }
 
 // find gives the line that speaks for an address.
 func (n *nets[K]) find(a K) (line uint32, ok bool) {
-	from, to := 0, len(n.first)
-	if n.index != nil {
-		top := a.top()
-		if top < n.base {
-			return 0, false
-		}
-		b := min((top-n.base)>>n.shift, uint64(len(n.index)-2))
-		from, to = int(n.index[b]), int(n.index[b+1])
-	}
+	from, to := n.grids.around(a.top(), len(n.pieces))
+	// The last piece that begins at or before a, which may be before these.
 	for from < to {
 		mid := int(uint(from+to) / 2)
-		if n.first[mid].cmp(a) <= 0 {
+		if n.pieces[mid].first.cmp(a) <= 0 {
 			from = mid + 1
 		} else {
 			to = mid
 		}
 	}
-	// The piece before may reach into this bucket from an earlier one.
-	if from == 0 || n.last[from-1].cmp(a) < 0 {
+	if from == 0 || n.pieces[from-1].last.cmp(a) < 0 {
 		return 0, false
 	}
-	return n.line[from-1], true
+	return n.pieces[from-1].line, true
 }
 
 // A spanHeap has the span that speaks on top.
