@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mailprofiled/internal/local"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/resolver"
 	"mailprofiled/internal/spf"
@@ -45,6 +46,7 @@ type Options struct {
 	HelpURL      string // goes into replies; {id} is replaced
 	Us           profile.Us
 	Exempt       Exempt
+	Local        *local.Set    // the operator's own rules; nil for none
 	Budget       time.Duration // the longest wait for outside answers before one reply
 	Resolver     Resolver
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one

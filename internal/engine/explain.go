@@ -86,7 +86,7 @@ func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {
 	if raw != "" {
 		raw = bracketed(raw)
 	}
-	r := profile.Recipient{Raw: raw, Number: number, Exempt: v.e.exempt[foldRcpt(raw)]}
+	r := v.recipient(raw, number)
 	rcptOf := &r
 	if v.stage() == StageMail { // then no recipient is asked about
 		rcptOf, raw = nil, ""
@@ -107,10 +107,10 @@ func (v *Visit) wouldPass(rcpt string) bool {
 	return !v.e.o.Monitor && v.e.o.Retries != nil && v.e.o.Retries.WouldPass(v.client.Addr, v.tx.mail.From, rcpt, v.e.o.Now())
 }
 
-// stage is where the visit is answered: at MAIL only if that is asked for, and
-// there is something to say.
+// stage is where the visit is answered: at MAIL if a rule of the operator's own
+// refuses it, or if that is asked for and there is something to say.
 func (v *Visit) stage() string {
-	if v.e.o.AnswerAtMail && v.tx.judgement.Decide(nil, false).Action != profile.Continue {
+	if v.tx.judgement.Denied() || v.e.o.AnswerAtMail && v.tx.judgement.Decide(nil, false).Action != profile.Continue {
 		return StageMail
 	}
 	return StageRcpt

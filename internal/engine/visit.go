@@ -59,6 +59,9 @@ func (v *Visit) Mail(m Mail) Answer {
 		v.askSender()
 		v.askSPF()
 	}
+	if a, denied := v.denyAtMail(); denied {
+		return a
+	}
 	if !v.e.o.AnswerAtMail {
 		return Answer{}
 	}
@@ -79,12 +82,17 @@ func (v *Visit) Rcpt(r Rcpt) Answer {
 	}
 	defer v.waited(StageRcpt, v.clock())
 	v.tx.rcpts++
-	rcpt := profile.Recipient{Raw: r.To, Number: v.tx.rcpts, Exempt: v.e.exempt[foldRcpt(r.To)]}
+	rcpt := v.recipient(r.To, v.tx.rcpts)
 	a := v.answer(&rcpt, StageRcpt)
 	if a.Action == profile.Continue {
 		v.tx.accepted++
 	}
 	return a
+}
+
+// recipient is one RCPT as profile judges it.
+func (v *Visit) recipient(raw string, number int) profile.Recipient {
+	return profile.Recipient{Raw: raw, Number: number, Exempt: v.e.exempt[foldRcpt(raw)], Local: v.localRcpt(raw)}
 }
 
 // EndOfMessage ends the transaction: the MTA has taken the message.
@@ -180,6 +188,7 @@ func (v *Visit) judge() {
 	}
 	v.await()
 	tx.session = v.facts()
+	tx.session.Local = v.localHits(&tx.session, v.counted())
 	tx.judgement = profile.Judge(&tx.session, v.e.o.Policy)
 }
 
