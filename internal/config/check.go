@@ -103,12 +103,13 @@ func (l *loader) checkTimes(c *Config) {
 func show(d time.Duration) string { return formatUnits(int64(d), durationUnits) }
 
 // checkAlone warns where points or thresholds differ from what the manual's
-// table of findings says of each one by itself.
+// table of findings says of each one by itself. What a baseline ships so is meant.
 func (l *loader) checkAlone(c *Config) {
 	others := map[string][]string{} // by problem: those not set themselves, a threshold does it
+	shipped := c.plain().Policy
 	for _, info := range profile.Findings() {
 		problem := c.Policy.AloneProblem(info)
-		if problem == "" {
+		if problem == "" || problem == shipped.AloneProblem(info) {
 			continue
 		}
 		key := "points." + info.ID

@@ -26,7 +26,7 @@ func topKeys() []Key {
 	return []Key{
 		{
 			Name: "baseline", Kind: baselineKind(), Default: "standard", Hot: true, Policy: true,
-			Doc:   `A named, versioned set of points and thresholds; "standard@1" pins the version.`,
+			Doc:   `A named, versioned set of points and thresholds; "standard@1" pins the version. "strict" refuses a server without PTR, the others defer it.`,
 			field: func(c *Config) any { return &c.Policy.Baseline },
 			apply: func(c *Config, v any) { c.Policy = v.(*profile.Policy) },
 		},

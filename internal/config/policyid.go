@@ -30,9 +30,13 @@ func (c *Config) SettingsID() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// canonical lists what the hash covers, one setting a line, in order.
+// canonical lists what the hash covers, one setting a line, in order. Of the
+// baseline that is all it brings, so that a machine with another build of it shows.
 func (c *Config) canonical() string {
-	var lines []string
+	lines := []string{"bots = " + strings.Join(slices.Sorted(slices.Values(c.Policy.Bots)), " ")}
+	for id, text := range c.Policy.Texts {
+		lines = append(lines, "text."+id+" = "+tomlString(text))
+	}
 	for _, k := range keysNow() {
 		switch {
 		case !k.Policy:

@@ -11,10 +11,13 @@ import (
 
 // Print writes the effective settings as TOML that loads again, each with the
 // file and line that made it. With changedOnly it leaves out those that are as
-// the baseline has them. Secrets are masked.
+// the baseline has them, and sums up the drift from it. Secrets are masked.
 func (c *Config) Print(w io.Writer, changedOnly bool) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "# policy %s\n", c.PolicyID())
+	if changedOnly {
+		c.printDrift(out)
+	}
 	section := ""
 	for _, line := range c.lines(changedOnly) {
 		if line.section != section {
@@ -35,8 +38,8 @@ func (c *Config) lines(changedOnly bool) []printed {
 		switch {
 		case k.Name == "points.*":
 			for _, id := range findingIDs() {
-				value := k.Kind.format(c.Policy.Points[id])
-				if !changedOnly || value != k.Kind.format(plain.Policy.Points[id]) {
+				value := shownPoints(&k, c, id)
+				if value != "on" && (!changedOnly || value != shownPoints(&k, plain, id)) {
 					lines = append(lines, printed{"points", id, value, c.origin("points."+id, true)})
 				}
 			}
@@ -45,8 +48,11 @@ func (c *Config) lines(changedOnly bool) []printed {
 				lines = append(lines, c.line(&k, k.DefaultTOML()))
 			}
 		default:
-			value := k.Kind.format(k.get(c))
-			if !changedOnly || k.Default == nil || value != k.Kind.format(k.get(plain)) {
+			value, usual := k.Kind.format(k.get(c)), plain
+			if k.Name == "baseline" {
+				usual = Default()
+			}
+			if !changedOnly || k.Default == nil || value != k.Kind.format(k.get(usual)) {
 				lines = append(lines, c.line(&k, value))
 			}
 		}

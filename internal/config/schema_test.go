@@ -67,8 +67,8 @@ func TestFindingsAreJudgedOrPromised(t *testing.T) {
 			t.Errorf("%s", r)
 		}
 	}
-	for _, id := range []string{"spf-fail", "dnsbl:zen", "rhsbl:x", "dnswl:y", "rcpt-unknown", "limit:new accounts", "account-hijack",
-		"history-good", "first-seen", "helo-many", "local-deny", "from-is-us", "from-unrelated"} {
+	for _, id := range []string{"dnsbl:zen", "rhsbl:x", "dnswl:y", "rcpt-unknown", "limit:new accounts", "account-hijack",
+		"history-good", "first-seen", "helo-many"} {
 		_, r := Parse("m.toml", fmt.Appendf(nil, "%s[points]\n%q = 1.0\n", monitor, id))
 		if len(r.Errors) != 1 || !strings.Contains(r.String(), "m.toml:3: ") || !strings.Contains(r.String(), notYet) {
 			t.Errorf("%s: %s", id, r)
