@@ -185,7 +185,7 @@ func TestTheSmallestNetworkSpeaks(t *testing.T) {
 
 func TestDetailOfARule(t *testing.T) {
 	for want, h := range map[string]Hit{
-		"client:192.0.2.7": {Match: "client:192.0.2.7"},
+		"client:192.0.2.7":                            {Match: "client:192.0.2.7"},
 		"client:192.0.2.7: open proxy [m.toml:3]":     {Match: "client:192.0.2.7", Reason: "open proxy", Where: "m.toml:3"},
 		"client:192.0.2.7: open proxy [jo, m.toml:3]": {Match: "client:192.0.2.7", Reason: "open proxy", Where: "m.toml:3", Owner: "jo"},
 		"client:192.0.2.7 [jo]":                       {Match: "client:192.0.2.7", Owner: "jo"},
