@@ -63,7 +63,7 @@ func newDaemon(cfg *config.Config, out io.Writer) *daemon {
 
 // newLogger returns a logger as the configuration wants it.
 func (d *daemon) newLogger(cfg *config.Config) *slog.Logger {
-	return logging.New(d.out, logging.Options{JSON: cfg.Log.JSON, Level: cfg.Log.Level, NoStamp: logging.UnderJournald()})
+	return logging.New(d.out, logging.Options{JSON: cfg.Log.JSON, Level: cfg.Log.Level, NoStamp: logging.UnderJournald(os.Stderr)})
 }
 
 // serve runs the daemon until ctx ends, and then until its sessions are drained.

@@ -35,6 +35,7 @@ func runServe(args []string, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal does not wait for the drain
 	d := newDaemon(cfg, out)
 	d.lost = out.Lost
 	d.manager = systemd.Find(os.Getenv, os.Getpid())

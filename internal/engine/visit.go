@@ -144,7 +144,8 @@ type transaction struct {
 	queueID  string
 	rcpts    int // judged, the refused among them
 	accepted int
-	deferred int // recipients noted for an honest retry
+	deferred int  // recipients noted for an honest retry
+	passed   bool // it is one
 
 	judgement *profile.Judgement // from the first answer on
 	session   profile.Session    // what was judged
@@ -205,7 +206,8 @@ func (v *Visit) decide(rcpt *profile.Recipient) profile.Verdict {
 		to = rcpt.Raw
 	}
 	now := tx.began // the visit's own time: waiting within it is not coming back
-	if v.e.o.Retries.Passes(v.client.Addr, tx.mail.From, to, now) {
+	if tx.passed || v.e.o.Retries.Passes(v.client.Addr, tx.mail.From, to, now) {
+		tx.passed = true // all of the visit, however short it is remembered
 		return tx.judgement.Decide(rcpt, true)
 	}
 	if tx.deferred < maxNoted {
@@ -217,7 +219,7 @@ func (v *Visit) decide(rcpt *profile.Recipient) profile.Verdict {
 
 // maxNoted is how many deferred recipients of one transaction are noted for an
 // honest retry: as many as any server may send at once (RFC 5321 section
-// 4.5.3.1.8). One visitor with thousands must not push others out of the table.
+// 4.5.3.1.8).
 const maxNoted = 100
 
 // reply turns a verdict into what the MTA is told.

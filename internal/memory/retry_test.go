@@ -106,12 +106,34 @@ func TestRetry(t *testing.T) {
 
 func TestRetriesAreBounded(t *testing.T) {
 	r := NewRetries(windows)
-	client := netip.MustParseAddr("192.0.2.7")
-	for i := range maxDeferred + 1000 {
-		r.Deferred(client, "<a@example.net>", fmt.Sprintf("<%x@example.org>", rand.Uint64()^uint64(i)), start)
+	for i := range maxDeferred/2 + 500 {
+		client := netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 1}) // two recipients in each /24
+		r.Deferred(client, "<a@example.net>", "<b@example.org>", start)
+		r.Deferred(client, "<a@example.net>", "<c@example.org>", start)
 	}
-	if n := r.deferred.Len(); n != maxDeferred {
-		t.Errorf("%d deferrals kept, want %d", n, maxDeferred)
+	open, _ := r.Sizes()
+	sum := 0
+	for _, d := range r.networks.Values() {
+		sum += len(d.list)
+	}
+	if open > maxDeferred || open != sum || r.networks.Len() > maxNetworks {
+		t.Errorf("%d deferrals (%d counted) of %d networks", open, sum, r.networks.Len())
+	}
+}
+
+func TestOneNetworkMakesNobodyForgotten(t *testing.T) {
+	r := NewRetries(windows)
+	honest := netip.MustParseAddr("192.0.2.7")
+	r.Deferred(honest, "<a@example.net>", "<b@example.org>", start)
+	flood := netip.MustParseAddr("198.51.100.1")
+	for i := range 10 * maxPerNetwork {
+		r.Deferred(flood, "<a@example.net>", fmt.Sprintf("<%x@example.org>", rand.Uint64()^uint64(i)), start)
+	}
+	if open, _ := r.Sizes(); open != maxPerNetwork+1 {
+		t.Errorf("%d deferrals, want %d of the flood and one", open, maxPerNetwork)
+	}
+	if !r.Passes(honest, "<a@example.net>", "<b@example.org>", start.Add(5*time.Minute)) {
+		t.Error("an honest retry was forgotten for a flood from elsewhere")
 	}
 }
 
