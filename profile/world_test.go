@@ -16,6 +16,8 @@ type world struct {
 	us     *Us
 	hosts  map[string]worldHost
 	ptr    []string
+
+	saidHelo, saidFrom string // what the client may say besides
 }
 
 type worldHost struct {
@@ -114,10 +116,10 @@ func (w *world) session() Session {
 		"", "localhost", "host", "ylmf-pc", "bad name", "192.0.2.99", "[192.0.2.99]", "[" + w.client.String() + "]",
 		"[127.0.0.1]", "us.example", "MX.us.example.", "gone.example", "[IPv6:2001:db8:ffff::25]",
 	}, pool...)
-	helos = append(helos, w.ptr...)
+	helos = append(append(helos, w.ptr...), w.saidHelo)
 	s.Helo = w.helo(Given(w.rng.Intn(3)), pick(w.rng, helos))
 	if w.rng.Intn(10) > 0 {
-		s.Sender = w.sender(pick(w.rng, append([]string{"<>", "<>", "<joe>", "<a b@good.example>", "<joe@[192.0.2.1]>", "<joe@gone.example>", "<ann@us.example>"}, mailboxes(pool)...)))
+		s.Sender = w.sender(pick(w.rng, append([]string{"<>", "<>", "<joe>", "<a b@good.example>", "<joe@[192.0.2.1]>", "<joe@gone.example>", "<ann@us.example>", w.saidFrom}, mailboxes(pool)...)))
 	}
 	s.SPF = w.spf(&s)
 	s.Local = w.local()
