@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,6 +47,31 @@ func TestAllParts(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(profiles, "wired.cpu")); err != nil {
 		t.Error(err)
 	}
+}
+
+// A run that is interrupted ends at once, and leaves nothing behind.
+func TestInterrupted(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := run(ctx, []string{"-parts", "warm,memory", "-clients", "50", "-rounds", "1000000"}, interrupter(cancel), new(bytes.Buffer))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	left, err := os.ReadDir(os.Getenv("TMPDIR"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// An interrupter calls itself once the measuring begins.
+type interrupter func()
+
+func (i interrupter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("WARM:")) {
+		i()
+	}
+	return len(p), nil
 }
 
 func TestMisuse(t *testing.T) {

@@ -133,7 +133,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "mailprofiled bench, %s, %d CPUs, %s, %s\n", runtime.Version(), runtime.NumCPU(), busy(), time.Now().Format(time.DateTime))
 	if err := b.runParts(); err != nil {
-		return errors.Join(context.Cause(ctx), err)
+		if ctx.Err() != nil {
+			return fmt.Errorf("ended early: %w", context.Cause(ctx))
+		}
+		return err
 	}
 	if len(b.wrong) > 0 {
 		return errors.New("not correct: " + strings.Join(b.wrong, "; "))

@@ -48,9 +48,6 @@ func (s span) String() string {
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// times says how many delays a wait is.
-func times(d, delay time.Duration) string { return fmt.Sprintf("%.2f", float64(d)/float64(delay)) }
-
 // A row is one quantity of the warm table, by side and round.
 type row struct {
 	name   string

@@ -60,7 +60,8 @@ func startDaemon(ctx context.Context, dir, name, socket, env, exe, config string
 	return p, p.start(ctx, dir)
 }
 
-// start returns once the process takes connections; a failed one is ended.
+// start returns once the process takes connections; a failed one is ended. When
+// ctx ends, so does the process, and with it whatever waits for it.
 func (p *process) start(ctx context.Context, dir string) error {
 	p.log = dir + "/" + p.name + ".log"
 	file, err := os.Create(p.log)
@@ -73,8 +74,10 @@ func (p *process) start(ctx context.Context, dir string) error {
 		file.Close()
 		return err
 	}
+	forget := context.AfterFunc(ctx, func() { _ = p.cmd.Process.Kill() })
 	go func() {
 		p.err = p.cmd.Wait()
+		forget()
 		file.Close()
 		close(p.ended)
 	}()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,16 +18,25 @@ import (
 	"mailprofiled/profile"
 )
 
+// patience is the budget for answers that come: a slow machine must not look like
+// a silent server.
+const patience = time.Hour
+
 // TestSendersAreJudgedAsExpected asks the engine itself, with the demo's own
 // DNS and configuration: a change of points or of the table that makes "make
 // demo" fail is seen here first, without a mail server.
 func TestSendersAreJudgedAsExpected(t *testing.T) {
-	e, server := judge(t)
+	patient, server := judge(t, patience)
+	hasty, _ := judge(t, 100*time.Millisecond) // for whom nobody answers anyway
 	for _, s := range senders() {
 		if s.again {
 			continue // explain has no state: nobody was deferred before
 		}
 		q := engine.Query{Client: s.client(), Helo: &s.helo, From: &s.from, Rcpts: []string{s.to}, Account: s.login}
+		e := patient
+		if slices.ContainsFunc(silent, func(name string) bool { return strings.HasSuffix(s.from, "@"+name) }) {
+			e = hasty
+		}
 		rec := e.Explain(q)
 		var ids []string
 		for _, f := range rec.Findings {
@@ -45,7 +55,7 @@ func TestSendersAreJudgedAsExpected(t *testing.T) {
 }
 
 // judge is an engine in the world of the demo.
-func judge(t *testing.T) (*engine.Engine, *dnstest.Server) {
+func judge(t *testing.T, budget time.Duration) (*engine.Engine, *dnstest.Server) {
 	t.Helper()
 	server, err := dnstest.Start(world)
 	if err != nil {
@@ -59,13 +69,13 @@ func judge(t *testing.T) (*engine.Engine, *dnstest.Server) {
 	if cfg == nil {
 		t.Fatalf("the daemon would not take its configuration:\n%v", report)
 	}
-	r := resolver.New(resolver.Config{Servers: cfg.DNS.Servers})
+	r := resolver.New(resolver.Config{Servers: cfg.DNS.Servers, Timeout: patience, Try: patience})
 	t.Cleanup(r.Close)
 	return engine.New(engine.Options{
 		Policy:   cfg.Policy,
 		Us:       profile.Us{Names: []string{ourName}, Domains: cfg.Us.Domains}, // the name is told by the MTA there
 		Exempt:   engine.Exempt{Authenticated: true},
-		Budget:   200 * time.Millisecond, // only the silent one takes it all
+		Budget:   budget,
 		Resolver: r,
 		Logger:   logging.Discard(),
 	}), server
@@ -73,8 +83,8 @@ func judge(t *testing.T) (*engine.Engine, *dnstest.Server) {
 
 // TestTheWorldFitsTheSenders holds the zone to what the table says of names.
 func TestTheWorldFitsTheSenders(t *testing.T) {
-	_, server := judge(t)
-	r := resolver.New(resolver.Config{Servers: []netip.AddrPort{server.Addr()}})
+	_, server := judge(t, patience)
+	r := resolver.New(resolver.Config{Servers: []netip.AddrPort{server.Addr()}, Timeout: patience, Try: patience})
 	t.Cleanup(r.Close)
 	for _, s := range senders() {
 		if s.ptr == "" {

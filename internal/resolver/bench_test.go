@@ -103,7 +103,7 @@ func heapNow() uint64 {
 }
 
 func TestClientFitsItsBytes(t *testing.T) {
-	heap, account := heapOfClients(t.Context(), 5000)
+	heap, account := heapOfClients(t.Context(), 2000)
 	t.Logf("%.0f bytes of heap a client, %.0f by the account", heap, account)
 	if heap > clientCost {
 		t.Errorf("a client costs %.0f bytes of heap, more than %d", heap, clientCost)

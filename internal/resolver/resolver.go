@@ -137,6 +137,7 @@ type Resolver struct {
 	work    sync.WaitGroup // flights, readers of sockets, probes
 
 	probeFirst time.Duration // the first pause before a server that is down is probed
+	probeWait  time.Duration // how long the answer to a probe may take
 }
 
 // New makes a resolver. Close must be called on it.
@@ -149,6 +150,7 @@ func New(cfg Config) *Resolver {
 		closing: make(chan struct{}),
 
 		probeFirst: probeFirst,
+		probeWait:  cfg.Try,
 	}
 	r.start = r.now()
 	r.flights.init(cfg.MaxInFlight)

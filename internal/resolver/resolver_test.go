@@ -59,19 +59,50 @@ func startDNS(t testing.TB) *dnstest.Server {
 	return s
 }
 
-// newTest makes a resolver for the servers with times short enough for tests.
+// patience is how long a resolver waits where its test does not say: for ever, so
+// that a slow machine is not taken for a silent server.
+const patience = time.Hour
+
+// newTest makes a resolver for the servers.
 func newTest(t testing.TB, cfg Config, servers ...*dnstest.Server) *Resolver {
 	t.Helper()
 	for _, s := range servers {
 		cfg.Servers = append(cfg.Servers, s.Addr())
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = patience
+	}
+	if cfg.Try == 0 {
+		cfg.Try = patience
 	}
 	r := New(cfg)
 	t.Cleanup(r.Close)
 	return r
 }
 
-// quick is for tests that must run into a time-out.
+// quick is for questions that no server answers: the clock ends them.
 var quick = Config{Timeout: 200 * time.Millisecond, Try: 50 * time.Millisecond}
+
+// giveUpOnce gives up the first server of each question as soon as it has been
+// asked, as if Config.Try had passed.
+func giveUpOnce(r *Resolver) {
+	r.ask = func(f *flight) {
+		r.exchange(f)
+		f.asking.expire()
+	}
+}
+
+// endAtOnce ends each question as soon as it has been asked, as if
+// Config.Timeout had passed.
+func endAtOnce(r *Resolver) {
+	r.ask = func(f *flight) {
+		r.exchange(f)
+		f.asking.mu.Lock()
+		f.asking.deadline = time.Now()
+		f.asking.mu.Unlock()
+		f.asking.expire()
+	}
+}
 
 // ownSockets makes r treat its servers as if they were not on loopback.
 func ownSockets(r *Resolver) *Resolver {

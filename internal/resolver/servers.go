@@ -211,11 +211,11 @@ func (s *server) watched() bool {
 func (r *Resolver) probeOnce(s *server, q *question) bool {
 	ended := make(probing, 1)
 	t := &try{server: s, owner: ended}
-	if err := r.send(t, q, time.Now().Add(r.cfg.Try)); err != nil {
+	if err := r.send(t, q, time.Now().Add(r.probeWait)); err != nil {
 		return false
 	}
 	defer t.stop()
-	timer := time.NewTimer(r.cfg.Try)
+	timer := time.NewTimer(r.probeWait)
 	defer timer.Stop()
 	select {
 	case <-r.closing:

@@ -73,13 +73,15 @@ func TestTheNextServerIsAsked(t *testing.T) {
 }
 
 func TestLateAnswerCounts(t *testing.T) {
-	s := startDNS(t)
-	s.Delay(100 * time.Millisecond)
+	late, silent := startDNS(t), startDNS(t)
+	late.Delay(50 * time.Millisecond)
+	silent.Misbehave(".", dnstest.Timeout)
 	for _, own := range []bool{false, true} {
-		r := newTest(t, Config{Try: 10 * time.Millisecond, Timeout: time.Minute}, s)
+		r := newTest(t, Config{}, late, silent)
 		if own {
 			ownSockets(r)
 		}
+		giveUpOnce(r)
 		if a := r.Lookup(t.Context(), "mx.good.test", dns.TypeA); a.Outcome != Found {
 			t.Errorf("own sockets %v: %+v", own, a)
 		}
@@ -90,11 +92,13 @@ func TestServerGoesDownAndComesBack(t *testing.T) {
 	first, second := startDNS(t), startDNS(t)
 	first.Misbehave(".", dnstest.Timeout)
 	log := make(logged, 10)
-	r := newTest(t, Config{Try: 10 * time.Millisecond, Logger: slog.New(log)}, first, second)
-	r.probeFirst = 10 * time.Millisecond
+	r := newTest(t, Config{Logger: slog.New(log)}, first, second)
+	r.probeFirst, r.probeWait = 10*time.Millisecond, 100*time.Millisecond
+	giveUpOnce(r)
 	for i := range missesToProbe {
 		r.Lookup(t.Context(), fmt.Sprintf("down%d.test", i), dns.TypeA)
 	}
+	r.ask = r.exchange
 	if line := <-log; line != "dns server down" {
 		t.Fatalf("logged %q", line)
 	}
@@ -152,7 +156,8 @@ func TestStrangersDeadZonePutsNoServerAside(t *testing.T) {
 	s := startDNS(t)
 	s.Misbehave("dead.test", dnstest.Timeout)
 	log := make(logged, 10)
-	r := newTest(t, Config{Timeout: 300 * time.Millisecond, Try: 300 * time.Millisecond, Logger: slog.New(log)}, s)
+	r := newTest(t, Config{Logger: slog.New(log)}, s)
+	endAtOnce(r)
 	for i := range missesToProbe {
 		r.Lookup(t.Context(), fmt.Sprintf("n%d.dead.test", i), dns.TypeA)
 	}

@@ -48,7 +48,9 @@ func (r *Resolver) sendUDP(t *try, q *question, deadline time.Time) error {
 		return netError(err)
 	}
 	id := newID()
-	_ = conn.SetDeadline(deadline) // on a socket just opened; reading says if not
+	// Of reading only: the one packet is written at once, and a question whose time
+	// is over when it is sent ends as one that nobody answered.
+	_ = conn.SetReadDeadline(deadline) // on a socket just opened; reading says if not
 	if _, err := conn.Write(q.packet(id, t.edns)); err != nil {
 		conn.Close()
 		return netError(err)

@@ -79,11 +79,14 @@ func TestStale(t *testing.T) {
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			s := startDNS(t)
-			r := newTest(t, quick, s)
+			r := newTest(t, Config{}, s)
 			clock := setClock(r)
 			ask := func() Answer { return r.Lookup(t.Context(), "mx.good.test", dns.TypeA) }
 			ask()
 			s.Misbehave(".", tt.mode)
+			if tt.mode == dnstest.Timeout {
+				endAtOnce(r)
+			}
 
 			clock.advance(299 * time.Second)
 			if a := ask(); a.Outcome != Found || a.Stale || !a.Cached {
@@ -105,6 +108,7 @@ func TestStale(t *testing.T) {
 				t.Errorf("an hour after its expiry: %+v", a)
 			}
 			s.Misbehave(".", dnstest.OK)
+			r.ask = r.exchange
 			clock.advance(failTTL * time.Second)
 			if a := ask(); a.Outcome != Found || a.Stale {
 				t.Errorf("the servers are back: %+v", a)
@@ -145,15 +149,16 @@ func TestStaleAtOnceWhenAllServersAreDown(t *testing.T) {
 
 func TestStaleWhenTheBudgetEndsInTrouble(t *testing.T) {
 	s := startDNS(t)
-	r := newTest(t, Config{Try: 10 * time.Millisecond, Timeout: time.Hour}, s)
+	r := newTest(t, Config{}, s)
 	clock := setClock(r)
 	r.Lookup(t.Context(), "mx.good.test", dns.TypeA)
 	s.Misbehave(".", dnstest.Timeout)
+	giveUpOnce(r)
 	clock.advance(10 * time.Minute)
 	ctx, cancel := context.WithCancel(t.Context())
 	got := make(chan Answer)
 	go func() { got <- r.Lookup(ctx, "mx.good.test", dns.TypeA) }()
-	if err := s.Await(t.Context(), "mx.good.test A", 3); err != nil { // the second try: the first is given up
+	if err := s.Await(t.Context(), "mx.good.test A", 3); err != nil { // twice by now: the first try is given up
 		t.Fatal(err)
 	}
 	cancel()
