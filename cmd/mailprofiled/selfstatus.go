@@ -2,9 +2,11 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"time"
 
 	"mailprofiled/internal/admin"
+	"mailprofiled/internal/config"
 	"mailprofiled/milter"
 )
 
@@ -16,7 +18,7 @@ func (d *daemon) status() *admin.Status {
 	s := &admin.Status{
 		Version: version, Commit: revision(), PID: os.Getpid(), Started: d.started, Now: time.Now(),
 		State: admin.Serving, Mode: mode(g.cfg), Policy: g.cfg.PolicyID(),
-		Config: admin.Config{Path: g.cfg.Path, Files: g.cfg.Files, Loaded: g.loaded, Settings: g.cfg.SettingsID()},
+		Config: admin.Config{Path: absolute(g.cfg.Path), Files: files(g.cfg), Loaded: g.loaded, Settings: g.cfg.SettingsID()},
 		Listen: d.doors.listen(), Web: d.doors.webAddr(),
 		Sessions: admin.Sessions{
 			Open: st.Open, Limit: g.cfg.Milter.MaxSessions, Total: st.Clients, Limited: st.Limited, TurnedAway: st.TurnedAway,
@@ -39,6 +41,22 @@ func (d *daemon) status() *admin.Status {
 	defer d.mu.Unlock()
 	s.Config.Refused, s.Config.RefusedAt = append([]string{}, d.refused...), d.refusedAt
 	return s
+}
+
+// files names all files of a configuration, for whoever stands in another folder.
+func files(cfg *config.Config) []string {
+	names := make([]string, len(cfg.Files))
+	for i, name := range cfg.Files {
+		names[i] = absolute(name)
+	}
+	return names
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 func mtaOf(st milter.Stats) *admin.MTA {

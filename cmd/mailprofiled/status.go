@@ -188,7 +188,10 @@ func first(i int, label string) string {
 
 func serverText(s admin.DNSServer) string {
 	state := "DOWN"
-	if s.Up {
+	switch {
+	case s.Up && s.Queries == 0:
+		return s.Address + " not asked yet"
+	case s.Up:
 		state = "up"
 	}
 	if s.RTTMS > 0 {
