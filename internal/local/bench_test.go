@@ -130,6 +130,7 @@ func BenchmarkLoad(b *testing.B) {
 			path := writeLines(b, list.name, list.lines(rand.New(rand.NewPCG(1, 2))))
 			rules := []Rule{{Match: []string{list.match + path}}}
 			before := heap()
+			began := cpu(b)
 			var set *Set
 			b.ReportAllocs()
 			for b.Loop() {
@@ -139,6 +140,7 @@ func BenchmarkLoad(b *testing.B) {
 					b.Fatal(problems)
 				}
 			}
+			b.ReportMetric(float64((cpu(b)-began).Milliseconds())/float64(b.N), "cpu-ms/op")
 			b.ReportMetric(float64(heap()-before)/1e6, "MB-kept")
 			runtime.KeepAlive(set)
 		})

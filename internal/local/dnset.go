@@ -14,7 +14,7 @@ func parseDNSet(b *builder, text []byte, exclude bool) *mistake {
 	case bytes.HasPrefix(name, []byte("*.")):
 		kind, name = below(From)|below(PTR), name[2:]
 	}
-	key := bytes.ToLower(word)
+	key := b.keyOf(word)
 	name, ok := domain(squeeze(name))
 	if !ok {
 		return &mistake{quote(word) + " is not a domain", "write example.com for one name, .example.com for it and all below"}

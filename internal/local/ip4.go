@@ -1,7 +1,5 @@
 package local
 
-import "bytes"
-
 // An ip4range is what an entry of ip4set or ip4trie names.
 type ip4range struct {
 	first, last addr4
@@ -59,7 +57,7 @@ func parseIP4Set(b *builder, text []byte, exclude bool) *mistake {
 	if r.bits == 0 {
 		return &mistake{"an ip4set cannot hold the whole Internet", "use an ip4trie, or see that the prefix length is meant"}
 	}
-	if bad := b.entry(bytes.ToLower(text[:len(text)-len(rest)]), rest, exclude); bad != nil {
+	if bad := b.entry(b.keyOf(text[:len(text)-len(rest)]), rest, exclude); bad != nil {
 		return bad
 	}
 	rank := uint32(0)
@@ -101,7 +99,7 @@ func parseIP4Trie(b *builder, text []byte, exclude bool) *mistake {
 	if bad != nil {
 		return bad
 	}
-	if bad := b.entry(bytes.ToLower(text[:len(text)-len(rest)]), rest, exclude); bad != nil {
+	if bad := b.entry(b.keyOf(text[:len(text)-len(rest)]), rest, exclude); bad != nil {
 		return bad
 	}
 	b.span4 = append(b.span4, span[addr4]{r.first, r.last, b.mark(exclude), uint32(r.bits)})

@@ -1,13 +1,16 @@
 package local
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"hash/maphash"
+	"io/fs"
 	"math"
 	"slices"
 	"sort"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -15,6 +18,9 @@ import (
 // it was read, but for the counters in uses. A line stands for one entry; all is
 // kept by line number.
 type list struct {
+	version fs.FileInfo // that was read
+	loaded  time.Time   // when
+
 	v4    nets[addr4]
 	v6    nets[addr6]
 	names names
@@ -214,12 +220,21 @@ type builder struct {
 	maxRange uint64 // addresses in a range; 0: any number
 }
 
-// took notes that the line at hand is an entry, written as key.
-func (b *builder) took(key []byte) {
+// took notes that the line at hand is an entry, with its keyOf.
+func (b *builder) took(key uint64) {
 	b.entries++
 	if len(b.keys) <= maxTracked {
-		b.keys = append(b.keys, lineKey{b.at, maphash.Bytes(b.seed, key)})
+		b.keys = append(b.keys, lineKey{b.at, key})
 	}
+}
+
+// keyOf tells an entry from others by how it is written, as long as that is
+// wanted. To be taken before the text is changed.
+func (b *builder) keyOf(text []byte) uint64 {
+	if len(b.keys) > maxTracked {
+		return 0
+	}
+	return maphash.Bytes(b.seed, bytes.ToLower(text))
 }
 
 // failed notes that the line at hand cannot be read.

@@ -167,20 +167,19 @@ func (l *loader) adopt(s *source) (had *list, same bool) {
 	if l.old == nil {
 		return nil, false
 	}
-	l.old.mu.Lock()
-	defer l.old.mu.Unlock()
 	i := slices.IndexFunc(l.old.sources, func(o *source) bool { return o.path == s.path && o.format == s.format })
 	if i < 0 {
 		return nil, false
 	}
 	o := l.old.sources[i]
-	s.use, s.since, s.version, s.loaded = o.use, o.since, o.version, o.loaded
+	s.use, s.since = o.use, o.since
+	had = l.old.tables.Load().lists[i]
 	info, err := os.Stat(s.path)
-	return l.old.tables.Load().lists[i], err == nil && sameVersion(info, o.version)
+	return had, err == nil && sameVersion(info, had.version)
 }
 
 func (l *loader) read(s *source, had *list) *list {
-	this, info, problems, err := s.read(l.set.seed, l.now)
+	this, problems, err := s.read(l.set.seed, l.now)
 	if err != nil {
 		problems = []Problem{s.unreadable(err)}
 	}
@@ -191,7 +190,6 @@ func (l *loader) read(s *source, had *list) *list {
 	if had != nil {
 		this.uses.carry(had.uses)
 	}
-	s.version, s.loaded = info, l.now
 	return this
 }
 

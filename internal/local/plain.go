@@ -23,7 +23,7 @@ func parsePlain(b *builder, text []byte) (isEntry bool, bad *mistake) {
 	if bad != nil {
 		return false, bad
 	}
-	key := bytes.ToLower(value)
+	key := b.keyOf(value)
 	e, bad := parseValue(value)
 	if bad != nil {
 		return false, bad

@@ -167,7 +167,7 @@ func parseAnswer(text, usual []byte) (note []byte, bad *mistake) {
 
 // entry takes in what is common to the entries of all formats: what stands behind
 // them, and the line itself.
-func (b *builder) entry(key, rest []byte, exclude bool) *mistake {
+func (b *builder) entry(key uint64, rest []byte, exclude bool) *mistake {
 	if !exclude { // behind an exclusion anything may stand
 		note, bad := parseAnswer(bytes.TrimLeft(rest, " \t"), b.text)
 		if bad != nil {

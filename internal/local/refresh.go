@@ -23,8 +23,8 @@ type Change struct {
 // problems are told once for each version, too. Nobody who asks is held up; after
 // a change, so told, Digest is another.
 func (s *Set) Refresh(now time.Time) ([]Change, []Problem) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
 	if len(s.sources) == 0 {
 		return nil, nil
 	}
@@ -33,7 +33,7 @@ func (s *Set) Refresh(now time.Time) ([]Change, []Problem) {
 	var problems []Problem
 	for i, src := range s.sources {
 		info, err := os.Stat(src.path)
-		if err == nil && !src.isNew(info, now) {
+		if err == nil && !src.isNew(info, lists[i].version, now) {
 			continue
 		}
 		l, said := s.reread(src, info, err, now)
@@ -42,6 +42,10 @@ func (s *Set) Refresh(now time.Time) ([]Change, []Problem) {
 			continue
 		}
 		l.uses.carry(lists[i].uses)
+		if l.entries == 0 && lists[i].entries > 0 {
+			problems = append(problems, Problem{File: src.path, Warning: true,
+				What: "no entries any more", Remedy: "if that is not meant, see what has emptied it"})
+		}
 		changes = append(changes, Change{src.path, src.format, l.entries, lists[i].entries})
 		lists[i] = l
 	}
@@ -52,9 +56,10 @@ func (s *Set) Refresh(now time.Time) ([]Change, []Problem) {
 }
 
 // isNew reports whether there is something to be read.
-func (s *source) isNew(info fs.FileInfo, now time.Time) bool {
-	if sameVersion(info, s.version) {
-		s.refused, s.trouble = nil, "" // whatever was there in between is gone
+func (s *source) isNew(info, used fs.FileInfo, now time.Time) bool {
+	if sameVersion(info, used) {
+		s.refused = nil // whatever was there in between is gone
+		s.trouble.Store(nil)
 		return false
 	}
 	if sameVersion(info, s.refused) {
@@ -67,25 +72,26 @@ func (s *source) isNew(info fs.FileInfo, now time.Time) bool {
 // reread reads a file that changed. It gives no list if nothing of it can be used.
 func (s *Set) reread(src *source, seen fs.FileInfo, err error, now time.Time) (*list, []Problem) {
 	var l *list
-	var info fs.FileInfo
 	var problems []Problem
 	if err == nil {
-		l, info, problems, err = src.read(s.seed, now)
+		l, problems, err = src.read(s.seed, now)
 	}
 	switch {
 	case err != nil: // to be tried again, and told again only when it is another error
 		src.refused = nil
 		problems = []Problem{src.unreadable(err)}
-		if src.trouble == problems[0].String() {
+		if said := src.trouble.Load(); said != nil && *said == problems[0].String() {
 			return nil, nil
 		}
 	case l == nil:
 		src.refused = seen
 	default:
-		src.version, src.loaded, src.refused, src.trouble = info, now, nil, ""
+		src.refused = nil
+		src.trouble.Store(nil)
 		return l, append(l.problems[:len(l.problems):len(l.problems)], s.remarks(src, l, now.Unix())...)
 	}
-	src.trouble = problems[0].String()
+	said := problems[0].String()
+	src.trouble.Store(&said)
 	problems[0].What += " (the version before stays in use)"
 	return nil, problems
 }

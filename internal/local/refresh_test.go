@@ -163,6 +163,13 @@ func TestABadVersionChangesNothing(t *testing.T) {
 	}
 }
 
+func TestAFileThatWasEmptied(t *testing.T) {
+	s := newStage(t, "192.0.2.1\n")
+	s.put("", 0)
+	s.refresh("FILE: 0 entries, 1 before", "FILE: warning: no entries any more; if that is not meant, see what has emptied it")
+	s.denies("192.0.2.1", false)
+}
+
 func TestABadVersionThatIsTakenBack(t *testing.T) {
 	s := newStage(t, "192.0.2.1\n")
 	beside := s.file + ".good"

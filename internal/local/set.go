@@ -9,8 +9,8 @@ import (
 )
 
 // A Set is the operator's word as a whole. All methods are safe for concurrent
-// use; those that ask never wait for one that reads files. The zero Set holds no
-// rules.
+// use, and none but Refresh waits for a file that is being read. The zero Set
+// holds no rules.
 type Set struct {
 	seed    maphash.Seed
 	rules   []rule
@@ -18,7 +18,7 @@ type Set struct {
 	sources []*source
 	tables  atomic.Pointer[tables]
 
-	mu sync.Mutex // one Refresh at a time; guards what is the owner's in sources
+	refreshing sync.Mutex // one at a time
 }
 
 // tables are the files in use, in the order of Set.sources. A Refresh makes new
@@ -80,12 +80,11 @@ func (s *Set) Digest() []byte {
 
 // Usage tells how each rule is doing, in the order given to Load.
 func (s *Set) Usage(now time.Time) []Use {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	all := make([]Use, len(s.rules))
 	files := make([]FileUse, len(s.sources))
+	t := s.tables.Load()
 	for i, src := range s.sources {
-		files[i] = src.usage(s.tables.Load().lists[i], now.Unix())
+		files[i] = src.usage(t.lists[i], now.Unix())
 	}
 	for i := range s.rules {
 		r := &s.rules[i]
@@ -102,7 +101,10 @@ func (s *source) usage(l *list, now int64) FileUse {
 		File: s.path, Format: s.format,
 		Entries: l.entries, Bad: l.bad, Expired: l.expired(now),
 		Hits: s.use.hits.Load(), Last: s.use.time(), Since: s.since,
-		Loaded: s.loaded, Trouble: s.trouble,
+		Loaded: l.loaded,
+	}
+	if said := s.trouble.Load(); said != nil {
+		f.Trouble = *said
 	}
 	f.unused(l, now)
 	return f

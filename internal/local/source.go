@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,11 +22,10 @@ type source struct {
 	use    *use        // shared with the Set before
 	since  time.Time
 
-	// The rest is the owner's, under Set.mu.
-	loaded  time.Time
-	version fs.FileInfo // of what is in use
-	refused fs.FileInfo // of what was looked at last and not taken; nil for none, or if it cannot be looked at
-	trouble string      // what was said then
+	// The version looked at last that was not taken; nil for none, or if it could
+	// not be looked at. For Refresh alone.
+	refused fs.FileInfo
+	trouble atomic.Pointer[string] // what was said then, or nil
 }
 
 // A fileMatch is the place where a rule names a file.
@@ -44,45 +44,46 @@ var errChanged = errors.New("it is being written to")
 
 // read reads a file. Without a list the problems say what is wrong with its
 // contents, or the error why they cannot be had; with one, list.problems does.
-func (s *source) read(seed maphash.Seed, now time.Time) (l *list, info fs.FileInfo, problems []Problem, err error) {
+func (s *source) read(seed maphash.Seed, now time.Time) (l *list, problems []Problem, err error) {
 	for range 3 {
-		if l, info, problems, err = s.readOnce(seed, now); !errors.Is(err, errChanged) {
+		if l, problems, err = s.readOnce(seed, now); !errors.Is(err, errChanged) {
 			break
 		}
 	}
-	return l, info, problems, err
+	return l, problems, err
 }
 
-func (s *source) readOnce(seed maphash.Seed, now time.Time) (*list, fs.FileInfo, []Problem, error) {
+func (s *source) readOnce(seed maphash.Seed, now time.Time) (*list, []Problem, error) {
 	// Not to wait at a pipe that nobody writes to.
 	f, err := os.OpenFile(s.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if bad := notAList(info); bad != nil {
-		return nil, info, []Problem{{File: s.path, What: bad.what, Remedy: bad.remedy}}, nil
+		return nil, []Problem{{File: s.path, What: bad.what, Remedy: bad.remedy}}, nil
 	}
 	sum := sha256.New()
 	l, problems, err := parse(io.TeeReader(f, sum), s.path, s.format, seed, now.Unix())
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	after, err := f.Stat()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if !sameVersion(info, after) {
-		return nil, nil, nil, errChanged
+		return nil, nil, errChanged
 	}
 	if l != nil {
 		sum.Sum(l.digest[:0])
+		l.version, l.loaded = info, now
 	}
-	return l, info, problems, nil
+	return l, problems, nil
 }
 
 func notAList(info fs.FileInfo) *mistake {
