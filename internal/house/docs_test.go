@@ -14,7 +14,7 @@ import (
 )
 
 // documents are what users read.
-var documents = []string{"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/findings.md"}
+var documents = []string{"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/findings.md", "docs/metrics.md"}
 
 func read(t *testing.T, name string) string {
 	t.Helper()
@@ -175,7 +175,7 @@ func TestNamedFilesExist(t *testing.T) {
 // planned are the rooms that ARCHITECTURE.md says are still to be built. One that
 // is built must leave this list.
 var planned = map[string]bool{
-	"internal/directory": true, "internal/store": true, "internal/admin": true, "internal/replay": true,
+	"internal/directory": true, "internal/store": true, "internal/replay": true,
 }
 
 func TestPlannedRoomsAreNotThereYet(t *testing.T) {
