@@ -126,7 +126,7 @@ func (k *Key) get(c *Config) any { return reflect.ValueOf(k.field(c)).Elem().Int
 func Load(path string) (*Config, *Report) {
 	report := &Report{}
 	sources, sound := read(path, report)
-	return build(path, sources, sound, report)
+	return build(path, sources, sound, true, report)
 }
 
 // Parse reads a configuration from memory, without conf.d. name stands for the
@@ -134,18 +134,19 @@ func Load(path string) (*Config, *Report) {
 func Parse(name string, data []byte) (*Config, *Report) {
 	report := &Report{}
 	src := parse(name, 0, data, report)
-	return build(name, []*source{src}, src != nil, report)
+	return build(name, []*source{src}, src != nil, false, report)
 }
 
 // build makes a Config of the sources, the main file first. Where one is not
-// sound TOML, that is all there is to say.
-func build(path string, sources []*source, sound bool, report *Report) (*Config, *Report) {
+// sound TOML, that is all there is to say. here says that it is meant for this
+// machine, whose directories are looked at.
+func build(path string, sources []*source, sound, here bool, report *Report) (*Config, *Report) {
 	defer report.sort()
 	if !sound {
 		return nil, report
 	}
 	l := newLoader(tree(), report)
-	l.partial = len(report.Errors) > 0
+	l.partial, l.here = len(report.Errors) > 0, here
 	for _, src := range sources {
 		l.add(src)
 	}

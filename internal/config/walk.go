@@ -21,6 +21,7 @@ type loader struct {
 	elements map[string]int  // of each array of tables, over all files
 	guessed  map[string]bool // keys that a misspelt one most likely is
 	partial  bool            // a file could not be read
+	here     bool            // the configuration is meant for this machine
 }
 
 func newLoader(schema *node, report *Report) *loader {
@@ -135,6 +136,10 @@ const maxGuesses = 200
 // neighbour, or the key of that name in another section.
 func (l *loader) unknown(n *node, s spot, name string) {
 	what := "unknown key " + quoteKey(s.name)
+	if remedy := l.calledHere(s, name); remedy != "" {
+		s.fail(what, remedy)
+		return
+	}
 	if len(l.report.Errors) > maxGuesses {
 		s.fail(what, "remove it")
 		return
