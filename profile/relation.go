@@ -8,14 +8,22 @@ import "slices"
 func (j *Judgement) judgeRelation(f *facts) {
 	switch {
 	case f.isExchange():
-		j.say(relation, "MX of the sender's domain", f.Sender.Stale)
+		j.say(relation, f.exchangeText(), f.Sender.Stale)
 	case f.claimsDomain() && f.SPF.Outcome == SPFPass:
 		j.say(relation, "SPF passes for the sender's domain", f.SPF.Stale)
 	case f.heloIsPTR() == there:
 		j.say(relation, "HELO is the confirmed PTR name", f.RDNS.Stale)
-	case f.mayBeExchange() || f.mayBeHeloPTR() || f.claimsDomain() && f.SPF.Outcome == SPFTempError:
+	case f.mayBeExchange() || f.mayBeHeloPTR() || f.claimsDomain() && (f.SPF.Outcome == SPFTempError || f.SPF.Stale):
 		j.mayLift(relation)
 	}
+}
+
+// exchangeText says by what isExchange holds.
+func (f *facts) exchangeText() string {
+	if f.Sender.MX == Found {
+		return "MX of the sender's domain"
+	}
+	return "an address of the sender's domain"
 }
 
 // claimsDomain reports whether there is a domain that the sender claims. The
@@ -40,20 +48,21 @@ func (f *facts) isExchange() bool {
 }
 
 // mayBeExchange reports whether isExchange would hold under some answer to a
-// question that failed.
+// question that failed, or whose answer is past its expiry: that must not
+// support a reject.
 func (f *facts) mayBeExchange() bool {
 	s := &f.Sender
 	if !f.claimsDomain() || !f.Client.IsValid() {
 		return false
 	}
-	switch s.MX {
-	case Failed:
+	open := func(h *Host) bool { return h.family(f.Client) == Failed || h.Stale }
+	switch {
+	case s.MX == Failed || s.Stale:
 		return true
-	case Found:
-	default:
-		return s.Host.family(f.Client) == Failed
+	case s.MX != Found:
+		return open(&s.Host)
 	}
-	return slices.ContainsFunc(s.Exchanges, func(x Exchange) bool { return x.Host.family(f.Client) == Failed })
+	return slices.ContainsFunc(s.Exchanges, func(x Exchange) bool { return open(&x.Host) })
 }
 
 // heloIsPTR says whether the HELO name is a confirmed PTR name that is neither
@@ -72,9 +81,9 @@ func (f *facts) heloIsPTR() lookup {
 }
 
 // mayBeHeloPTR reports whether heloIsPTR would hold under some answer to a
-// question that failed.
+// question that failed, or whose answer is past its expiry.
 func (f *facts) mayBeHeloPTR() bool {
-	if f.RDNS.Outcome == Failed {
+	if f.RDNS.Outcome == Failed || f.RDNS.Stale {
 		return f.helo.asked() && f.helo.nature.asConfirmed() == Plain
 	}
 	return f.heloIsPTR() == unknown

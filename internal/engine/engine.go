@@ -85,7 +85,7 @@ func New(o Options) *Engine {
 	}
 	e := &Engine{o: o, spf: spf.NewChecker(spfDNS{o.Resolver}, 0), exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
 	for _, rcpt := range o.Exempt.Recipients {
-		e.exempt[foldRcpt(rcpt)] = true
+		e.exempt[profile.Mailbox(rcpt)] = true
 	}
 	return e
 }
@@ -154,9 +154,4 @@ func (e *Engine) usOf(m MTA) *profile.Us {
 		e.us[m] = us
 	}
 	return us
-}
-
-// foldRcpt is the form in which recipients are compared.
-func foldRcpt(raw string) string {
-	return strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(raw, "<"), ">"))
 }

@@ -92,7 +92,7 @@ func (v *Visit) Rcpt(r Rcpt) Answer {
 
 // recipient is one RCPT as profile judges it.
 func (v *Visit) recipient(raw string, number int) profile.Recipient {
-	return profile.Recipient{Raw: raw, Number: number, Exempt: v.e.exempt[foldRcpt(raw)], Local: v.localRcpt(raw)}
+	return profile.Recipient{Raw: raw, Number: number, Exempt: v.e.exempt[profile.Mailbox(raw)], Local: v.localRcpt(raw)}
 }
 
 // EndOfMessage ends the transaction: the MTA has taken the message.
