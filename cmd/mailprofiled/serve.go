@@ -26,14 +26,15 @@ func runServe(args []string, stdout, stderr io.Writer) int {
 	if code, ok := parse(fs, args, stdout, stderr); !ok {
 		return code
 	}
+	// A log nobody reads any more is counted, and no reason to die; nor is a reload
+	// that somebody asks for before there is anything to load anew.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
 	cfg := load(*path, stderr)
 	if cfg == nil {
 		return exitFailed
 	}
 	out := logging.NewWriter(stderr)
 	defer out.Close(logWait)
-	// A log nobody reads any more is counted, and no reason to die.
-	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal does not wait for the drain

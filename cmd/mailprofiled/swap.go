@@ -52,7 +52,11 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	d.logs.Set(d.newLogger(cfg))
 	d.retries.SetWindows(retryWindows(cfg))
 	d.server.Apply(milterSettings(cfg))
-	d.current.Swap(next).leave()
+	old := d.current.Swap(next)
+	if old.resolver != next.resolver {
+		tuneMemory(cfg.DNS.CacheBytes)
+	}
+	old.leave()
 	return nil, append(warnings, texts(d.first.NeedRestart(cfg))...)
 }
 
