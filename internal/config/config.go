@@ -32,10 +32,12 @@ type Config struct {
 	HelpURL string          // with {id}; "" for none
 	Retry   Retry
 	Exempt  Exempt
+	Local   []LocalRule // in their order
 	Log     Log
 	Admin   Admin
 
 	origins map[string]Origin // by dotted key
+	lists   []byte            // see WithLists
 }
 
 // Us is who we are, as far as the operator says.
@@ -172,6 +174,7 @@ func (l *loader) apply() *Config {
 			c.origins[k.Name] = set.spot.origin()
 		}
 	}
+	c.Local = l.localRules()
 	c.Policy.Points = maps.Clone(c.Policy.Points)
 	for id, set := range l.settings {
 		if set.key.Name == "points.*" && set.value != nil {

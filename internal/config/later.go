@@ -37,13 +37,6 @@ func keysLater() []Key {
 		{Name: "lists.own[].test.listed", Kind: text},
 		{Name: "lists.own[].test.unlisted", Kind: text},
 
-		{Name: "local[].match", Kind: texts},
-		{Name: "local[].action", Kind: plainChoice("allow", "deny", "points")},
-		{Name: "local[].points", Kind: number},
-		{Name: "local[].owner", Kind: text},
-		{Name: "local[].reason", Kind: text},
-		{Name: "local[].expires", Kind: dateKind()},
-
 		{Name: "limit[].name", Kind: text},
 		{Name: "limit[].per", Kind: plainChoice("account", "client", "network", "recipient", "recipient_domain", "sender", "sender_domain")},
 		{Name: "limit[].count", Kind: plainChoice("messages", "recipients")},

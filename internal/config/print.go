@@ -26,6 +26,10 @@ func (c *Config) Print(w io.Writer, changedOnly bool) error {
 		}
 		fmt.Fprintf(out, "%s = %s  # %s\n", line.key, line.value, line.origin)
 	}
+	for i := range c.Local {
+		fmt.Fprintf(out, "\n[[local]]  # %s:%d\n", oneLine(c.Local[i].At.File), c.Local[i].At.Line)
+		c.Local[i].print(out)
+	}
 	return out.Flush()
 }
 
@@ -36,6 +40,8 @@ func (c *Config) lines(changedOnly bool) []printed {
 	plain := c.plain()
 	for _, k := range keysNow() {
 		switch {
+		case inElement(k.Name):
+			// Print writes each element behind the sections.
 		case k.Name == "points.*":
 			for _, id := range findingIDs() {
 				value := shownPoints(&k, c, id)
