@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,7 +15,8 @@ import (
 )
 
 // documents are what users read.
-var documents = []string{"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/findings.md", "docs/metrics.md"}
+var documents = []string{"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/findings.md", "docs/metrics.md",
+	"docs/operate.md", "docs/config.md", "docs/spf.md"}
 
 func read(t *testing.T, name string) string {
 	t.Helper()
@@ -92,14 +94,14 @@ var weighed = regexp.MustCompile(`"?([a-z]+-[a-z-]+[a-z])"?(?::| {2,})(-?[0-9]+(
 
 func TestShownPointsAreTheBaselines(t *testing.T) {
 	policy := baseline(t, "standard")
-	for _, b := range blocks(read(t, "README.md")) {
+	for _, b := range append(blocks(read(t, "README.md")), blocks(read(t, "docs/operate.md"))...) {
 		for _, m := range weighed.FindAllStringSubmatch(b.text, -1) {
 			points, known := policy.Points[m[1]]
 			if !known {
 				continue // a host's name, or a lift
 			}
 			if got, _ := strconv.ParseFloat(m[2], 64); got != points.Value {
-				t.Errorf("README.md, block at line %d: %s weighs %g in %s, not %g", b.line, m[1], points.Value, policy.Baseline, got)
+				t.Errorf("block at line %d: %s weighs %g in %s, not %g", b.line, m[1], points.Value, policy.Baseline, got)
 			}
 		}
 	}
@@ -134,6 +136,25 @@ func TestTheTableOfFindingsIsTrue(t *testing.T) {
 		if got := strings.Join(rows[i], " | "); got != strings.Join(want, " | ") {
 			t.Errorf("docs/findings.md: row %d is\n%s\nwant\n%s", i+1, got, strings.Join(want, " | "))
 		}
+	}
+}
+
+// TestTheSentencesAreTrue compares what docs/findings.md says the other side is told.
+func TestTheSentencesAreTrue(t *testing.T) {
+	var want, got []string
+	texts := baseline(t, "standard@1").Texts
+	for _, info := range profile.Findings() {
+		if text := texts[info.ID]; text != "" {
+			want = append(want, fmt.Sprintf("- `%s`: %s\n", info.ID, text))
+		}
+	}
+	for line := range strings.Lines(read(t, "docs/findings.md")) {
+		if strings.HasPrefix(line, "- `") && strings.Contains(line, "{client}") {
+			got = append(got, line)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("docs/findings.md has the sentences\n%swant\n%s", strings.Join(got, ""), strings.Join(want, ""))
 	}
 }
 
