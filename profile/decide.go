@@ -16,6 +16,10 @@ func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
 		v.Action = Reject
 		j.speakAs(&v, localDeny)
 		return v
+	case j.word == deferred || o.word == deferred:
+		v.Action, v.Capped = TempFail, true
+		j.speakAs(&v, localDeny)
+		return v
 	case j.trust != Stranger || j.word == allowed || o.word == allowed:
 		return v
 	case r != nil && (r.Exempt || AlwaysOpen(r.Raw, j.us)):
@@ -71,7 +75,7 @@ func (j *Judgement) judgeRecipient(r *Recipient, v *Verdict) own {
 	for i := range findings {
 		v.Findings = append(v.Findings, findings[i].Finding)
 		o.said = append(o.said, findings[i].kind)
-		if findings[i].points != 0 {
+		if findings[i].counts() {
 			o.marks = append(o.marks, findings[i].mark)
 		}
 	}

@@ -31,7 +31,16 @@ type Judgement struct {
 type mark struct {
 	kind   kind
 	points float64
-	stale  bool
+	firm   float64 // what of them may support a reject: nothing of stale answers, and all that lifts
+}
+
+// newMark is a mark of one finding.
+func newMark(k kind, points float64, stale bool) mark {
+	m := mark{kind: k, points: points, firm: points}
+	if stale && points > 0 || table[k].alone == AloneNever {
+		m.firm = 0
+	}
+	return m
 }
 
 // Judge judges a visit by what is known of it. A finding is made only if it
@@ -103,7 +112,7 @@ func (j *Judgement) say(k kind, detail string, stale bool) bool {
 func (j *Judgement) add(finding Finding, m mark) {
 	j.Findings = append(j.Findings, finding)
 	j.said = append(j.said, m.kind)
-	if m.points != 0 {
+	if m.counts() {
 		j.marks = append(j.marks, m)
 	}
 }
@@ -111,16 +120,18 @@ func (j *Judgement) add(finding Finding, m mark) {
 // mayLift notes that an answer which failed could have brought a lift.
 func (j *Judgement) mayLift(k kind) {
 	if points := j.policy.points(k); points < 0 {
-		j.possible = append(j.possible, mark{kind: k, points: points})
+		j.possible = append(j.possible, newMark(k, points, false))
 	}
 }
+
+func (m *mark) counts() bool { return m.points != 0 || m.firm != 0 }
 
 // weigh gives a finding its points by the policy.
 func (j *Judgement) weigh(k kind, detail string, stale bool) (Finding, mark, bool) {
 	id := table[k].id
 	points := j.policy.Points[id]
 	finding := Finding{ID: id, Detail: detail, Stale: stale}
-	m := mark{kind: k, stale: stale}
+	m := mark{kind: k}
 	switch points.Rule {
 	case Off:
 		return finding, m, false
@@ -129,7 +140,7 @@ func (j *Judgement) weigh(k kind, detail string, stale bool) (Finding, mark, boo
 	case AtLeastTempfail:
 		finding.Tempfail = true
 	default:
-		m.points = j.policy.weight(k, points.Value)
+		m = newMark(k, j.policy.weight(k, points.Value), stale)
 		finding.Points = m.points
 	}
 	return finding, m, true

@@ -312,6 +312,44 @@ func kindOf(id string) kind {
 	panic(id)
 }
 
+// A stale answer supports no more of a reject than one that failed.
+func TestStaleAnswersRefuseNoMoreThanFailedOnes(t *testing.T) {
+	rejects := 0
+	laws(t, func(t *testing.T, rng *rand.Rand, w *world, _ Session, p *Policy) {
+		s := w.session()
+		old, gone := s, s
+		old.Local, gone.Local = slices.Clone(s.Local), slices.Clone(s.Local)
+		if rng.Intn(2) == 0 {
+			old.RDNS.Stale, gone.RDNS = true, RDNS{Outcome: Failed}
+			for i := range old.Local {
+				old.Local[i].Stale, gone.Local[i].Possible = true, true
+			}
+		}
+		if host, ok := HeloHost(s.Helo.Name); ok && host != "" && s.Helo.Given == Shown && rng.Intn(2) == 0 {
+			old.Helo.Host.Stale, gone.Helo.Host, gone.Helo.MX = true, noHost(Failed), Failed
+		}
+		if s.Sender.Domain != "" && rng.Intn(2) == 0 {
+			old.Sender.Stale, old.Sender.Host.Stale = true, true
+			gone.Sender.MX, gone.Sender.NullMX, gone.Sender.Exchanges, gone.Sender.Host = Failed, false, nil, noHost(Failed)
+		}
+		if s.SPF.Outcome.Known() && rng.Intn(2) == 0 {
+			old.SPF.Stale, gone.SPF.Outcome = true, SPFTempError
+		}
+		had, without := Judge(&old, p), Judge(&gone, p)
+		for _, r := range lawRecipients {
+			if had.Decide(r, false).Action == Reject {
+				rejects++
+				if v := without.Decide(r, false); v.Action != Reject {
+					t.Fatalf("refused on stale answers: %s\nnot refused without them: %s\n%+v\n%+v", show(old), show(gone), v, p)
+				}
+			}
+		}
+	})
+	if rejects == 0 {
+		t.Error("no session was refused: nothing was tested")
+	}
+}
+
 // The never column: the reject threshold is met without these points, and
 // without those of stale answers.
 func TestNeverColumnAndStaleAnswersSupportNoReject(t *testing.T) {

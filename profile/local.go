@@ -9,9 +9,10 @@ import (
 type word uint8
 
 const (
-	silent  word = iota
-	denied       // refused, whoever it is and whomever it is for
-	allowed      // server checks and retries are lifted
+	silent   word = iota
+	denied        // refused, whoever it is and whomever it is for
+	deferred      // the same, but for answers that are too old to refuse by
+	allowed       // server checks and retries are lifted
 )
 
 // A weighed finding is one as it counts.
@@ -56,7 +57,11 @@ func (j *Judgement) wordOf(hits []LocalHit, findings []weighed) ([]weighed, word
 			continue
 		}
 		findings = append(findings, f)
-		if word := [...]word{denied, allowed, silent}[i]; word != silent && !f.Monitor {
+		word := [...]word{denied, allowed, silent}[i]
+		if word == denied && f.Finding.Stale {
+			word = deferred
+		}
+		if word != silent && !f.Monitor {
 			return findings, word
 		}
 	}
@@ -65,7 +70,7 @@ func (j *Judgement) wordOf(hits []LocalHit, findings []weighed) ([]weighed, word
 
 // weighLocal makes one finding of all hits that ask for the same.
 func (j *Judgement) weighLocal(hits []LocalHit, action LocalAction) (weighed, bool) {
-	n, detail, points := 0, "", 0.0
+	n, firms, detail, points, firm := 0, 0, "", 0.0, 0.0
 	for i := range hits {
 		h := &hits[i]
 		if h.Action != action || h.Possible {
@@ -75,6 +80,12 @@ func (j *Judgement) weighLocal(hits []LocalHit, action LocalAction) (weighed, bo
 			detail = h.Detail
 		}
 		points += h.weight()
+		if !h.Stale {
+			firms++
+		}
+		if !h.Stale || h.weight() < 0 {
+			firm += h.weight()
+		}
 	}
 	if n == 0 {
 		return weighed{}, false
@@ -82,25 +93,33 @@ func (j *Judgement) weighLocal(hits []LocalHit, action LocalAction) (weighed, bo
 	if n > 1 {
 		detail += " (and " + strconv.Itoa(n-1) + " more)"
 	}
-	k, points := localKind(action, points)
-	f, m, ok := j.weigh(k, detail, false)
+	// One firm deny is enough; points are firm only together.
+	f, m, ok := j.weigh(action.kind(), detail, firms == 0 || firms < n && action == LocalPoints)
 	f.Tempfail = false
-	if ok && !f.Monitor {
-		f.Points, m.points = points, points
+	switch {
+	case !ok || f.Monitor:
+	case action == LocalAllow:
+		f.Points, m = math.Inf(-1), liftAll
+	case action == LocalPoints:
+		f.Points, m.points, m.firm = points, points, firm
+	default:
+		f.Points, m.points, m.firm = 0, 0, 0
 	}
 	return weighed{f, m}, ok
 }
 
-// localKind gives the finding of an action, and its points. Allow takes off all
-// there is to lift, and not more.
-func localKind(action LocalAction, points float64) (kind, float64) {
-	switch action {
+// liftAll takes off all there is to lift, and not more.
+var liftAll = mark{kind: localAllow, points: math.Inf(-1), firm: math.Inf(-1)}
+
+// kind is the finding of an action.
+func (a LocalAction) kind() kind {
+	switch a {
 	case LocalDeny:
-		return localDeny, 0
+		return localDeny
 	case LocalAllow:
-		return localAllow, math.Inf(-1)
+		return localAllow
 	}
-	return localPoints, points
+	return localPoints
 }
 
 // weight is what a rule adds to the score.
@@ -113,8 +132,13 @@ func (h *LocalHit) weight() float64 {
 
 // mayMatch notes a rule that could have lifted the visit, had a question not failed.
 func (j *Judgement) mayMatch(h *LocalHit) {
-	k, points := localKind(h.Action, h.weight())
-	if h.Possible && points < 0 && j.trust == Stranger && j.policy.Points[table[k].id].Rule == Counted {
-		j.possible = append(j.possible, mark{kind: k, points: points})
+	if !h.Possible || j.trust != Stranger || j.policy.Points[table[h.Action.kind()].id].Rule != Counted {
+		return
+	}
+	switch points := h.weight(); {
+	case h.Action == LocalAllow:
+		j.possible = append(j.possible, liftAll)
+	case points < 0:
+		j.possible = append(j.possible, newMark(localPoints, points, false))
 	}
 }

@@ -17,6 +17,12 @@ func possibly(h LocalHit) LocalHit {
 	return h
 }
 
+// old is a hit by an answer past its expiry.
+func old(h LocalHit) LocalHit {
+	h.Stale = true
+	return h
+}
+
 func withLocal(hits ...LocalHit) func(*Session) { return func(s *Session) { s.Local = hits } }
 
 func trusted(t Trust) func(*Session) { return func(s *Session) { s.Trust = t } }
@@ -86,6 +92,13 @@ func TestDecideLocal(t *testing.T) {
 		{"points that are off", visitWith(withLocal(weigh(12))), map[string]Points{"local-points": {Rule: Off}}, joe(), Continue, "", 0, ""},
 		{"points that are no number weigh nothing", visitWith(withLocal(weigh(math.NaN()), weigh(math.Inf(1)), weigh(5))), nil, joe(), TempFail, "4.7.1", 5, "local-points:5"},
 
+		{"a deny by an old answer defers", visitWith(withLocal(old(deny("")))), nil, joe(), TempFail, "4.7.1", 0, "local-deny:0"},
+		{"a deny by an old answer goes before allow", visitWith(withLocal(allow(""), old(deny("")))), nil, postmaster(), TempFail, "4.7.1", 0, "local-deny:0"},
+		{"a deny by an old answer and a firm one", visitWith(withLocal(old(deny("")), deny(""))), nil, joe(), Reject, "5.7.1", 0, "local-deny:0"},
+		{"a deny by an old answer, and a firm one of the recipient", visitWith(withLocal(old(deny("")))), nil, joe(deny("")), Reject, "5.7.1", 0, "local-deny:0"},
+		{"an allow by an old answer lifts", visitWith(badDomain, withLocal(old(allow("")))), nil, joe(), Continue, "", 0, "from-no-domain:10,local-allow:-10"},
+		{"points by an old answer support no reject", visitWith(withLocal(old(weigh(12)))), nil, joe(), TempFail, "4.7.1", 12, "local-points:12"},
+
 		{"an allow that may match holds a reject back", visitWith(badDomain, withLocal(possibly(allow("")))), nil, joe(), TempFail, "4.1.8", 10, "from-no-domain:10"},
 		{"points that may match and save hold it back", visitWith(badDomain, withLocal(possibly(weigh(-1)))), nil, joe(), TempFail, "4.1.8", 10, "from-no-domain:10"},
 		{"points that may match and not save do not", visitWith(badDomain, missingHelo, withLocal(possibly(weigh(-1)))), nil, joe(), Reject, "5.5.1", 20, "helo-missing:10,from-no-domain:10"},
@@ -147,6 +160,7 @@ func TestDenied(t *testing.T) {
 		{"deny that is monitored", visitWith(withLocal(deny(""))), Monitor, false},
 		{"deny that is off", visitWith(withLocal(deny(""))), Off, false},
 		{"deny that may match", visitWith(withLocal(possibly(deny("")))), Counted, false},
+		{"deny by an old answer", visitWith(withLocal(old(deny("")))), Counted, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := standard(t)

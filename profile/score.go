@@ -26,11 +26,13 @@ func (j *Judgement) sum(own []mark, evidence bool, took *taken) float64 {
 	from := [3][]mark{j.marks, own, nil}
 	for _, marks := range from {
 		for _, m := range marks {
+			if evidence {
+				m.points = m.firm
+			}
 			switch {
 			case m.points < 0:
 				lifts |= 1 << m.kind
-			case evidence && (m.stale || table[m.kind].alone == AloneNever):
-			default:
+			case m.points > 0:
 				against = append(against, m)
 				total += m.points
 			}
@@ -44,6 +46,9 @@ func (j *Judgement) sum(own []mark, evidence bool, took *taken) float64 {
 	for i, k := range lifters {
 		for who, marks := range from {
 			for _, m := range marks {
+				if evidence {
+					m.points = m.firm
+				}
 				if m.kind != k || m.points >= 0 {
 					continue
 				}

@@ -170,6 +170,7 @@ type LocalHit struct {
 	Action LocalAction
 	Points float64 // of LocalPoints; negative speaks for the client
 	Detail string  // which rule, whose, and why
+	Stale  bool    // rests on a PTR name served past its expiry: may lift or defer, not refuse
 	// Possible: it would match under some answer to a question that failed (a
 	// rule about the PTR name). It is no finding, but where it could lift the
 	// visit, it holds back a reject (law 2). Of a Session's hits only.

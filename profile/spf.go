@@ -28,6 +28,8 @@ func (j *Judgement) judgeSPF(f *facts) {
 		j.say(spfPermError, detail, s.Stale)
 	case SPFTempError:
 		j.say(spfError, detail, false)
+	}
+	if s.Outcome == SPFTempError || s.Stale && s.Outcome != SPFPass {
 		j.mayLift(spfPass)
 	}
 }

@@ -66,6 +66,8 @@ func TestDecideSPF(t *testing.T) {
 		{"unless a pass of it has points of its own", visitWith(noPTR, withSender("<>", NotAsked, Host{}), withSPF(SPFTempError)), map[string]Points{"rdns-missing": {Value: 12}, "spf-pass": {Value: -3}}, TempFail, 450, "4.7.25", true},
 		{"points of a pass add to those of relation", visitWith(noPTR, goodSender, withSPF(SPFPass)), map[string]Points{"rdns-missing": {Value: 17}, "spf-pass": {Value: -5}}, Continue, 0, "", false},
 		{"and without them it is refused no more than", visitWith(noPTR, goodSender, withSPF(SPFPass)), map[string]Points{"rdns-missing": {Value: 17}}, TempFail, 450, "4.7.25", false},
+		{"an old answer could be a pass by now", visitWith(noPTR, goodSender, withSPF(SPFNone), func(s *Session) { s.SPF.Stale = true }), heavy, TempFail, 450, "4.7.25", true},
+		{"an old answer of a bounce, too, if a pass has points", visitWith(noPTR, withSender("<>", NotAsked, Host{}), withSPF(SPFNone), func(s *Session) { s.SPF.Stale = true }), map[string]Points{"rdns-missing": {Value: 12}, "spf-pass": {Value: -3}}, TempFail, 450, "4.7.25", true},
 		{"a relation that is off is held back by nothing", visitWith(noPTR, goodSender, withSPF(SPFTempError)), map[string]Points{"rdns-missing": {Value: 12}, "relation": {Rule: Off}}, Reject, 550, "5.7.25", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
