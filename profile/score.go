@@ -20,6 +20,9 @@ type taken [2][len(lifters)]float64
 // and none of the never column, and the lifts that a failed question could have
 // brought count as if they had come (law 2).
 func (j *Judgement) sum(own []mark, evidence bool, took *taken) float64 {
+	if len(j.marks)+len(own) == 0 {
+		return 0 // a trusted client, or one of whom nothing counts: no lift makes that more
+	}
 	var room [maxMarks]mark
 	against := room[:0]
 	total, lifts := 0.0, scope(0)
