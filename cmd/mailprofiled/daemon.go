@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -70,7 +71,12 @@ func (d *daemon) newLogger(cfg *config.Config) *slog.Logger {
 // It calls ready when an MTA can connect.
 func (d *daemon) serve(ctx context.Context, ready func()) error {
 	defer d.work.Wait()
-	g, err := d.newGeneration(d.first)
+	set, cfg, problems, fatal := loadLocal(d.first, nil)
+	d.logLists(problems)
+	if fatal {
+		return fmt.Errorf("the local rules have %s, nothing was started", count(mistakes(problems), "mistake"))
+	}
+	g, err := d.newGeneration(cfg, set)
 	if err != nil {
 		return err
 	}
@@ -86,11 +92,12 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	d.serveBeside(beside, &all)
 	d.obeyHangups(beside, &all)
 	all.Go(func() { d.watch(ctx) })
+	all.Go(func() { d.followLists(beside) })
 	stopped := context.AfterFunc(ctx, d.stop)
 	defer stopped()
 
 	d.logger.Info("serving", "version", version, "pid", os.Getpid(), "go", runtime.Version(),
-		"policy", d.first.PolicyID(), "mode", mode(d.first), "listen", d.doors.listen(), "admin", d.doors.webAddr(), "control", d.doors.controlAddr())
+		"policy", cfg.PolicyID(), "mode", mode(d.first), "listen", d.doors.listen(), "admin", d.doors.webAddr(), "control", d.doors.controlAddr())
 	d.notify(systemd.Ready, d.statusLine())
 	ready()
 	return d.serveMTAs(ctx)

@@ -84,13 +84,17 @@ func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note strin
 	default:
 		note = fmt.Sprintf("judged with empty state, the running daemon could not be asked: %v", err)
 	}
+	set, cfg, problems, fatal := loadLocal(cfg, nil)
+	if fatal {
+		return nil, "", fmt.Errorf("the local rules cannot be used:\n%s", strings.Join(texts(problems), "\n"))
+	}
 	servers, err := dnsServers(cfg)
 	if err != nil {
 		return nil, "", err
 	}
 	r := newResolver(servers, cfg.DNS.CacheBytes, logging.Discard())
 	defer r.Close()
-	return newEngine(cfg, r, nil, nil, logging.Discard()).Explain(q), note, nil
+	return newEngine(cfg, r, nil, set, nil, logging.Discard()).Explain(q), note, nil
 }
 
 func askToExplain(cfg *config.Config, q engine.Query) (*engine.Record, error) {

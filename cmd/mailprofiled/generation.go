@@ -10,6 +10,7 @@ import (
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
+	"mailprofiled/internal/local"
 	"mailprofiled/internal/resolver"
 	"mailprofiled/milter"
 )
@@ -21,6 +22,7 @@ type generation struct {
 	cfg      *config.Config
 	loaded   time.Time
 	engine   *engine.Engine
+	local    *local.Set // the operator's own rules; nil for none
 	resolver *sharedResolver
 
 	users atomic.Int64 // sessions, and one for being the current; 0: it is done with
@@ -65,17 +67,30 @@ type sharedResolver struct {
 }
 
 // newGeneration makes one user's worth of a generation: that of being the current
-// one. It takes over the resolver in use if it asks the same servers.
-func (d *daemon) newGeneration(cfg *config.Config) (*generation, error) {
+// one. It takes over the resolver in use if it asks the same servers. set are the
+// rules of cfg.
+func (d *daemon) newGeneration(cfg *config.Config, set *local.Set) (*generation, error) {
 	servers, err := dnsServers(cfg)
 	if err != nil {
 		return nil, err
 	}
 	r := d.resolver(servers, cfg.DNS.CacheBytes)
-	g := &generation{cfg: cfg, loaded: time.Now(), resolver: r, done: func() { d.letGo(r) }}
-	g.engine = newEngine(cfg, r.Resolver, d.retries, d.metrics, d.newLogger(cfg))
+	return d.generation(cfg, time.Now(), set, r), nil
+}
+
+// successor makes the generation after g, the current one, where nothing but the
+// files of its rules has changed.
+func (d *daemon) successor(g *generation) *generation {
+	r := d.resolver(g.resolver.servers, g.resolver.cache)
+	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.local, r)
+}
+
+// generation puts one together. It has taken over one use of r.
+func (d *daemon) generation(cfg *config.Config, loaded time.Time, set *local.Set, r *sharedResolver) *generation {
+	g := &generation{cfg: cfg, loaded: loaded, local: set, resolver: r, done: func() { d.letGo(r) }}
+	g.engine = newEngine(cfg, r.Resolver, d.retries, set, d.metrics, d.newLogger(cfg))
 	g.users.Store(1)
-	return g, nil
+	return g
 }
 
 // resolver gives the resolver in use, or a new one, to one more user.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 //
 //	serving CONFIG    waits until the daemon of that configuration can be asked
 //	deliver SOCKET    an MTA has a client from 192.0.2.66 deliver to user@here.example
+//	until RE CMD...   runs a command until its output matches
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -54,7 +56,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("DNS", server.Addr().String())
 			return fillIn(env.WorkDir, server.Addr().String())
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver, "until": until},
 	})
 }
 
@@ -96,6 +98,29 @@ func awaitServing(ts *testscript.TestScript, _ bool, args []string) {
 		case <-again.C:
 		case <-ctx.Done():
 			ts.Fatalf("not serving: %v", err)
+		}
+	}
+}
+
+// until is the command of that name.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: until REGEXP COMMAND ARGS...")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	end := time.After(time.Minute)
+	for {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-end:
+			ts.Fatalf("never: %s (%v)", args[0], err)
 		}
 	}
 }

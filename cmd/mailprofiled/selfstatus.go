@@ -27,7 +27,7 @@ func (d *daemon) status() *admin.Status {
 		MTA:      mtaOf(st),
 		Cache:    admin.Cache{Limit: g.cfg.DNS.CacheBytes},
 		Verdicts: d.metrics.Verdicts(), Findings: d.metrics.Findings(),
-		Local: []admin.LocalRule{},
+		Local: localStatus(g.local, time.Now()),
 	}
 	if d.stopping.Load() {
 		s.State = admin.Stopping

@@ -100,6 +100,13 @@ func attention(s *admin.Status) []string {
 	case down > 0:
 		say("%d of %s do not answer. Look at: mailprofiled check --dns", down, count(len(s.DNS.Servers), "DNS server"))
 	}
+	for _, rule := range s.Local {
+		for _, f := range rule.Files {
+			if f.Trouble != "" {
+				say("a list has changed and cannot be used; the version read %s ago is in use: %s", age(s.Now.Sub(f.Loaded)), plain(f.Trouble))
+			}
+		}
+	}
 	if n := s.Sessions.Limited + s.Sessions.TurnedAway; n > 0 {
 		say("%d sessions found no place, and were answered by milter.on_failure: raise milter.max_sessions", n)
 	}
@@ -230,6 +237,41 @@ func printLocal(s *admin.Status, w io.Writer) {
 		}
 		fmt.Fprintf(tw, "  %s\t%s\t%s\t%d hits\t%s\t%s\t%s\n", plain(rule.Where), rule.Action, orDash(rule.Owner), rule.Hits, last, expires, rule.State)
 	}
+	tw.Flush()
+	told := map[string]bool{}
+	for _, rule := range s.Local {
+		for _, f := range rule.Files {
+			if !told[f.File] {
+				fmt.Fprintf(w, "  %s: %s\n", plain(f.File), fileText(f, s.Now))
+			}
+			told[f.File] = true
+		}
+	}
+}
+
+// fileText tells how a file of rules is doing.
+func fileText(f admin.LocalFile, now time.Time) string {
+	parts := []string{fmt.Sprintf("%d entries", f.Entries)}
+	if f.Entries == 1 {
+		parts[0] = "1 entry"
+	}
+	if f.Bad > 0 {
+		parts = append(parts, count(f.Bad, "line")+" that cannot be read")
+	}
+	if f.Expired > 0 {
+		parts = append(parts, fmt.Sprintf("%d expired", f.Expired))
+	}
+	switch {
+	case f.Unused > 0:
+		lines := strings.Trim(fmt.Sprint(f.UnusedLines[:min(len(f.UnusedLines), mostShown)]), "[]")
+		if f.Unused > mostShown {
+			lines += " and more"
+		}
+		parts = append(parts, fmt.Sprintf("%d never used (line %s)", f.Unused, lines))
+	case f.Hits == 0:
+		parts = append(parts, "never used")
+	}
+	return strings.Join(append(parts, "read "+age(now.Sub(f.Loaded))+" ago"), ", ")
 }
 
 // age writes a duration as people say it: by its two largest units.

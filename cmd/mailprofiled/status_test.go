@@ -37,7 +37,10 @@ func TestPrintStatus(t *testing.T) {
 			Retry:    admin.Retry{Deferred: 12, Passed: 1},
 			Local: []admin.LocalRule{
 				{Where: "mailprofiled.toml:31", Action: "deny", Owner: "jo", Hits: 7, Last: now.Add(-time.Hour), Expires: now.Add(24 * time.Hour), State: "active"},
-				{Where: "conf.d/10.toml:2", Action: "allow", State: "unused"},
+				{Where: "conf.d/10.toml:2", Action: "allow", State: "unused", Files: []admin.LocalFile{
+					{File: "/etc/allow.txt", Entries: 12, Bad: 1, Expired: 2, Tracked: true, Unused: 11, UnusedLines: []int{1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 13}, Loaded: now.Add(-time.Hour)},
+					{File: "/etc/large.txt", Entries: 1000000, Loaded: now.Add(-time.Minute)},
+				}},
 			},
 		}
 	}
@@ -68,6 +71,8 @@ log        0 lines lost
 local rules:
   mailprofiled.toml:31  deny   jo  7 hits  last 1h00m ago  until 2026-11-25  active
   conf.d/10.toml:2      allow  -   0 hits  never used      does not expire   unused
+  /etc/allow.txt: 12 entries, 1 line that cannot be read, 2 expired, 11 never used (line 1 2 3 5 6 7 8 9 10 11 and more), read 1h00m ago
+  /etc/large.txt: 1000000 entries, never used, read 1m00s ago
 `},
 		{"a bad one", func(s *admin.Status) {
 			s.State, s.Mode, s.Web, s.Local, s.Findings, s.Verdicts, s.MTA = admin.Stopping, "monitor", "", nil, nil, nil, nil
@@ -77,11 +82,15 @@ local rules:
 			s.DNS.Servers[0].Up, s.DNS.Servers[1] = false, admin.DNSServer{Address: "[::1]:53", Queries: 5, Failures: 5}
 			s.DNS.TurnedAway = 9
 			s.Log.LostLines = 1
+			s.Local = []admin.LocalRule{{Where: "m.toml:9", Action: "deny", State: "expired", Files: []admin.LocalFile{
+				{File: "/etc/deny.txt", Entries: 1, Hits: 1, Loaded: now.Add(-time.Hour), Trouble: "/etc/deny.txt: binary data, not a list; see what has been put there"},
+			}}}
 		}, `mailprofiled 0.1.0, pid 4711, stopping for 3d04h
 ! it is stopping: no new session is taken
 ! the last reload, 40s ago, was refused: 1 mistake. Mend it, then: mailprofiled reload
 !   "m.toml:3: dns.budget is 5: no unit; \x1b[31mwrite"
 ! no DNS server answers: most of what is judged is unknown, and passes. Look at: mailprofiled check --dns
+! a list has changed and cannot be used; the version read 1h00m ago is in use: /etc/deny.txt: binary data, not a list; see what has been put there
 ! 5 sessions found no place, and were answered by milter.on_failure: raise milter.max_sessions
 ! 2 panics of ours, answered by milter.on_failure: please report them, with the log
 ! 1 line of the log could not be written: is the disk full?
@@ -100,6 +109,10 @@ DNS        127.0.0.1:53 DOWN, 1.2 ms, 3 of 4567 queries failed
 cache      1234 names and addresses, 1.2 MiB of 256 MiB, 5678 hits
 retry      12 asked to come back, 1 network came back
 log        1 line lost
+
+local rules:
+  m.toml:9  deny  -  0 hits  never used  does not expire  expired
+  /etc/deny.txt: 1 entry, read 1h00m ago
 `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

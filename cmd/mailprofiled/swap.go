@@ -45,7 +45,12 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	if cfg == nil {
 		return texts(report.Errors), warnings
 	}
-	next, err := d.newGeneration(cfg)
+	set, cfg, problems, fatal := loadLocal(cfg, d.current.Load().local)
+	if fatal {
+		return apart(problems, warnings)
+	}
+	warnings = append(warnings, texts(problems)...)
+	next, err := d.newGeneration(cfg, set)
 	if err != nil {
 		return []string{resolvConf + ":1: " + err.Error()}, warnings
 	}
@@ -58,6 +63,20 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	}
 	old.leave()
 	return nil, append(warnings, texts(d.first.NeedRestart(cfg))...)
+}
+
+// apart puts the problems of rules that cannot be used to the mistakes and to
+// the warnings there are.
+func apart(problems []config.Problem, there []string) (mistakes, warnings []string) {
+	warnings = there
+	for _, p := range problems {
+		if p.Warning {
+			warnings = append(warnings, p.String())
+		} else {
+			mistakes = append(mistakes, p.String())
+		}
+	}
+	return mistakes, warnings
 }
 
 func texts(problems []config.Problem) []string {

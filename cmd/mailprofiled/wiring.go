@@ -8,6 +8,7 @@ import (
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
+	"mailprofiled/internal/local"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/resolver"
 	"mailprofiled/profile"
@@ -44,7 +45,7 @@ func newResolver(servers []netip.AddrPort, cache int64, logger *slog.Logger) *re
 }
 
 // newEngine returns an engine that works by the configuration.
-func newEngine(cfg *config.Config, r *resolver.Resolver, retries *memory.Retries, observer engine.Observer, logger *slog.Logger) *engine.Engine {
+func newEngine(cfg *config.Config, r *resolver.Resolver, retries *memory.Retries, set *local.Set, observer engine.Observer, logger *slog.Logger) *engine.Engine {
 	return engine.New(engine.Options{
 		Policy:       cfg.Policy,
 		PolicyID:     cfg.PolicyID(),
@@ -60,6 +61,7 @@ func newEngine(cfg *config.Config, r *resolver.Resolver, retries *memory.Retries
 		Budget:   cfg.DNS.Budget,
 		Resolver: r,
 		Retries:  retries,
+		Local:    set,
 		Logger:   logger,
 		Observer: observer,
 	})

@@ -137,6 +137,26 @@ type LocalRule struct {
 	Last    time.Time `json:"last,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
 	State   string    `json:"state"` // active, unused, expired
+
+	Files []LocalFile `json:"files"`
+}
+
+// A LocalFile is a file of a rule of the operator's own, and what became of it.
+type LocalFile struct {
+	File    string    `json:"file"`
+	Entries int       `json:"entries"`
+	Bad     int       `json:"bad"`     // lines that cannot be read
+	Expired int       `json:"expired"` // entries
+	Hits    uint64    `json:"hits"`
+	Last    time.Time `json:"last,omitzero"`
+	Loaded  time.Time `json:"loaded"`
+	Trouble string    `json:"trouble,omitempty"` // why the version on disk is not the one in use
+
+	// Tracked: the use of each entry is known. Unused never matched; UnusedLines
+	// are the first of them.
+	Tracked     bool  `json:"tracked"`
+	Unused      int   `json:"unused"`
+	UnusedLines []int `json:"unused_lines"`
 }
 
 // Resolver fills in what the resolver tells of itself.
