@@ -38,7 +38,7 @@ func (v *Visit) denyAtMail() (Answer, bool) {
 }
 
 // localHits asks the rules about all but the recipient. Where the client's names
-// could not be looked up, a rule about them might have spoken for it.
+// could not be looked up, or only of old, a rule about them might speak for it.
 func (v *Visit) localHits(s *profile.Session, ask match) []profile.LocalHit {
 	set := v.e.o.Local
 	if set == nil {
@@ -52,8 +52,8 @@ func (v *Visit) localHits(s *profile.Session, ask match) []profile.LocalHit {
 		sub.Helo = s.Helo.Name
 	}
 	var room [4]local.Hit
-	hits := factsOf(ask(&sub, v.e.o.Now(), room[:0]))
-	if s.RDNS.Outcome != profile.Failed && !forwardFailed(s.RDNS) {
+	hits := factsOf(ask(&sub, v.e.o.Now(), room[:0]), s.RDNS.Stale)
+	if s.RDNS.Outcome != profile.Failed && !forwardFailed(s.RDNS) && !s.RDNS.Stale {
 		return hits
 	}
 	if set.Asks(local.Allow, local.PTR) {
@@ -71,7 +71,7 @@ func (v *Visit) localRcpt(raw string) []profile.LocalHit {
 		return nil
 	}
 	var room [4]local.Hit
-	return factsOf(v.counted()(&local.Subject{Rcpt: unbracketed(raw)}, v.e.o.Now(), room[:0]))
+	return factsOf(v.counted()(&local.Subject{Rcpt: unbracketed(raw)}, v.e.o.Now(), room[:0]), false)
 }
 
 func confirmed(r *profile.RDNS) []string {
@@ -104,13 +104,15 @@ var localActions = map[local.Action]profile.LocalAction{
 	local.Deny: profile.LocalDeny, local.Allow: profile.LocalAllow, local.Points: profile.LocalPoints,
 }
 
-func factsOf(hits []local.Hit) []profile.LocalHit {
+// factsOf are the hits as profile judges them; oldNames says that the client's
+// names are past their expiry.
+func factsOf(hits []local.Hit, oldNames bool) []profile.LocalHit {
 	if len(hits) == 0 {
 		return nil
 	}
 	out := make([]profile.LocalHit, len(hits))
 	for i, h := range hits {
-		out[i] = profile.LocalHit{Action: localActions[h.Action], Points: h.Points, Detail: h.Detail()}
+		out[i] = profile.LocalHit{Action: localActions[h.Action], Points: h.Points, Detail: h.Detail(), Stale: oldNames && h.Field == local.PTR}
 	}
 	return out
 }
