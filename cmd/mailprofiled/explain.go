@@ -129,9 +129,14 @@ func trimAddr(s string) string {
 
 // printRecord prints a record for people. Text of strangers is quoted where it
 // is not plain.
-func printRecord(rec *engine.Record, w io.Writer) {
+func printRecord(rec *engine.Record, to io.Writer) {
+	w := new(strings.Builder)
+	defer func() { // an empty last column leaves blanks
+		for line := range strings.Lines(w.String()) {
+			fmt.Fprintln(to, strings.TrimRight(line, " \n"))
+		}
+	}()
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	defer tw.Flush()
 	row := func(label string, cells ...string) { fmt.Fprintf(tw, "%s\t%s\n", label, strings.Join(cells, "\t")) }
 	row("client:", rec.Client)
 	row("ptr:", orDash(rec.PTR))
