@@ -24,7 +24,8 @@ install: build ## it and its unit file below PREFIX=/usr/local; DESTDIR= for pac
 # Simulated servers deliver through a private Postfix; KEEP=1 stays for the reader.
 demo: ## a private Postfix, servers that come to deliver; KEEP=1 stays up (root, Debian)
 	.ci/deps demo
-	$(GO) run ./internal/demo
+	$(GO) build -buildvcs=false -o build/demo ./internal/demo
+	exec build/demo
 
 # Everything, as root on Debian; a suite that did not run fails it.
 test: ## everything, against real mail servers too (root, Debian)

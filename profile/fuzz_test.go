@@ -188,7 +188,7 @@ func FuzzVisit(f *testing.F) {
 				w.hosts[name] = w.randomHost(w.namePool())
 			}
 		}
-		p := randomPolicy(rng)
+		p := randomPolicy(rng, randomTexts(rng, 20))
 		holds := pick(rng, visitLaws)
 		holds(t, rng, w, masked(rng, w.session(), Failed, Failed, NotAsked), p)
 	})

@@ -20,9 +20,10 @@ func laws(t *testing.T, holds law) {
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewSource(seed))
+	texts := randomTexts(rng, 1000)
 	for range lawRounds {
 		w := newWorld(rng)
-		holds(t, rng, w, masked(rng, w.session(), Failed, Failed, NotAsked), randomPolicy(rng))
+		holds(t, rng, w, masked(rng, w.session(), Failed, Failed, NotAsked), randomPolicy(rng, texts))
 		if t.Failed() {
 			return
 		}

@@ -309,8 +309,9 @@ func masked(rng *rand.Rand, s Session, to ...Outcome) Session {
 	return s
 }
 
-// randomPolicy draws points and thresholds, without a "tempfail" point.
-func randomPolicy(rng *rand.Rand) *Policy {
+// randomPolicy draws points and thresholds, without a "tempfail" point, and for
+// each finding one of texts.
+func randomPolicy(rng *rand.Rand, texts []string) *Policy {
 	p := &Policy{Baseline: "random", Points: map[string]Points{}, Texts: map[string]string{}, Bots: []string{"ylmf-pc"}}
 	for _, f := range Findings() {
 		value := float64(rng.Intn(140)) / 10
@@ -327,11 +328,20 @@ func randomPolicy(rng *rand.Rand) *Policy {
 			points.Value = 0
 		}
 		p.Points[f.ID] = points
-		p.Texts[f.ID] = randomText(rng)
+		p.Texts[f.ID] = pick(rng, texts)
 	}
 	p.TempfailScore = 1 + float64(rng.Intn(90))/10
 	p.RejectScore = p.TempfailScore + float64(rng.Intn(90))/10
 	return p
+}
+
+// randomTexts draws n of them: once for many policies, as most laws look at no text.
+func randomTexts(rng *rand.Rand, n int) []string {
+	texts := make([]string, n)
+	for i := range texts {
+		texts[i] = randomText(rng)
+	}
+	return texts
 }
 
 // randomText is a sentence as a careless operator may write one.

@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"mailprofiled": main})
 }
 
+// noSleep is GORACE for a child: commands are this test binary, and with the race
+// detector in it that would sleep a second before it exits.
+const noSleep = "atexit_sleep_ms=10"
+
 // TestScripts runs the command-line sessions in testdata/script. Each has a DNS
 // of its own, from its files zone and misbehave, at the address $DNS; its *.toml
 // may use that by the word DNS in quotes, and its folder by WORK. Commands of ours:
@@ -46,6 +50,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Defer(server.Close)
+			env.Setenv("GORACE", noSleep)
 			misbehaving, err := os.ReadFile(env.WorkDir + "/misbehave")
 			if err != nil && !os.IsNotExist(err) {
 				return err

@@ -21,6 +21,8 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	// With the race detector in them the children would sleep a second before they exit.
+	os.Setenv("GORACE", "atexit_sleep_ms=10")
 	goleak.VerifyTestMain(m)
 }
 

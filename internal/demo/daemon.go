@@ -32,10 +32,11 @@ func build(ctx context.Context, to string) error {
 
 // A daemon is a running "mailprofiled serve".
 type daemon struct {
-	log  *mtatest.Log
-	file *os.File // the same lines, for the reader
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	log   *mtatest.Log
+	file  *os.File // the same lines, for the reader
+	cmd   *exec.Cmd
+	guard *mtatest.Guard
+	done  chan struct{} // closed when it has ended
 }
 
 // startDaemon runs the daemon of the stage in dir and returns when it serves.
@@ -56,6 +57,9 @@ func startDaemon(ctx context.Context, dir string) (*daemon, error) {
 		defer close(d.done)
 		_ = d.cmd.Wait() // stop looks at how it ended
 	}()
+	if d.guard, err = mtatest.GuardGroup(d.cmd.Process.Pid); err != nil {
+		return nil, errors.Join(err, d.stop())
+	}
 	if err := d.waitUntilItServes(ctx); err != nil {
 		return nil, errors.Join(err, d.stop())
 	}
@@ -89,6 +93,9 @@ func (d *daemon) stop() error {
 	case <-timer.C:
 		_ = d.cmd.Process.Kill()
 		<-d.done
+	}
+	if d.guard != nil {
+		d.guard.Release()
 	}
 	if !d.cmd.ProcessState.Success() {
 		return fmt.Errorf("the daemon ended badly: %v; its log ends:\n%s", d.cmd.ProcessState, lastLines(d.log, 10))

@@ -36,8 +36,9 @@ func pickPorts(addrs []string) ([]string, error) {
 
 // A process is one child with its own process group.
 type process struct {
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the child has been waited for
+	cmd   *exec.Cmd
+	guard *Guard
+	done  chan struct{} // closed when the child has been waited for
 }
 
 // startProcess runs a command in a process group of its own; what it and its
@@ -58,6 +59,11 @@ func startProcess(log *Log, dir string, env []string, name string, args ...strin
 		defer close(p.done)
 		_ = cmd.Wait() // how it ended is in its log
 	}()
+	var err error
+	if p.guard, err = GuardGroup(cmd.Process.Pid); err != nil {
+		p.stopGroup()
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -73,6 +79,9 @@ func (p *process) stopGroup() {
 	}
 	_ = syscall.Kill(-group, syscall.SIGKILL)
 	<-p.done
+	if p.guard != nil {
+		p.guard.Release()
+	}
 	// The kernel takes its time with killed processes, and they hold ports.
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
