@@ -31,8 +31,11 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	}
 	cfg, report := config.Load(*path)
 	if cfg == nil {
-		fmt.Fprintln(stdout, report)
-		fmt.Fprintf(stderr, "mailprofiled check: %s\n", count(len(report.Errors), "mistake"))
+		lists := rulesBeside(report, nil)
+		for _, p := range append(report.Problems(), lists...) {
+			fmt.Fprintln(stdout, p)
+		}
+		fmt.Fprintf(stderr, "mailprofiled check: %s\n", count(len(report.Errors)+mistakes(lists), "mistake"))
 		return exitFailed
 	}
 	settings, code := *show || *changed, exitFine

@@ -27,19 +27,30 @@ func loadLocal(cfg *config.Config, old *local.Set) (set *local.Set, with *config
 	if len(cfg.Local) == 0 {
 		return nil, cfg, nil, false
 	}
-	rules := make([]local.Rule, len(cfg.Local))
-	for i, r := range cfg.Local {
-		rules[i] = local.Rule{
-			Match: r.Match, Action: localActions[r.Action], Points: r.Points, Owner: r.Owner, Reason: r.Reason,
-			Expires: r.Expires, Where: fmt.Sprintf("%s:%d", r.At.File, r.At.Line),
-		}
-	}
-	set, said := local.Load(rules, time.Now(), old)
+	set, said := local.Load(rulesOf(cfg.Local), time.Now(), old)
 	problems = asConfig(said)
 	if set == nil {
 		return nil, cfg, problems, true
 	}
 	return set, cfg.WithLists(set.Digest()), append(problems, deafTo(set, cfg)...), false
+}
+
+// rulesBeside looks at the rules and files of a configuration that has mistakes
+// elsewhere, so that all is told at once.
+func rulesBeside(report *config.Report, old *local.Set) []config.Problem {
+	_, said := local.Load(rulesOf(report.Local), time.Now(), old)
+	return asConfig(said)
+}
+
+func rulesOf(all []config.LocalRule) []local.Rule {
+	rules := make([]local.Rule, len(all))
+	for i, r := range all {
+		rules[i] = local.Rule{
+			Match: r.Match, Action: localActions[r.Action], Points: r.Points, Owner: r.Owner, Reason: r.Reason,
+			Expires: r.Expires, Where: fmt.Sprintf("%s:%d", r.At.File, r.At.Line),
+		}
+	}
+	return rules
 }
 
 // deafTo warns of entries that no fact of this version is held against.

@@ -43,7 +43,8 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	cfg, report := config.Load(d.first.Path)
 	warnings = texts(report.Warnings)
 	if cfg == nil {
-		return texts(report.Errors), warnings
+		mistakes, warnings = apart(rulesBeside(report, d.current.Load().local), warnings)
+		return append(texts(report.Errors), mistakes...), warnings
 	}
 	set, cfg, problems, fatal := loadLocal(cfg, d.current.Load().local)
 	if fatal {

@@ -115,7 +115,12 @@ func (l *loader) localRules() []LocalRule {
 	var rules []LocalRule
 	for i := range l.elements["local"] {
 		id := "local[" + strconv.Itoa(i) + "]"
-		rules = append(rules, l.localRule(id, l.tables[id]))
+		before := len(l.report.Errors)
+		r := l.localRule(id, l.tables[id])
+		rules = append(rules, r)
+		if len(l.report.Errors) == before && l.sound(id+".match", id+".action", id+".points", id+".expires") && len(r.Match) > 0 && r.Action != "" {
+			l.report.Local = append(l.report.Local, r)
+		}
 	}
 	return rules
 }
