@@ -112,7 +112,7 @@ func answer(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	enc := json.NewEncoder(logging.ASCII(w)) // curl may show it to a terminal
-	enc.SetEscapeHTML(false) // "<>" is a sender
+	enc.SetEscapeHTML(false)                 // "<>" is a sender
 	enc.SetIndent("", "  ")
 	_ = enc.Encode(v) // the client has gone: nobody is left to tell
 }
