@@ -23,7 +23,9 @@ type conn struct {
 	sess     *session
 
 	negotiated bool
-	offer      offer         // what the MTA can do
+	offer      Offer         // what the MTA can do
+	answered   []byte        // our answer to it, until the first client is shown
+	shown      bool          // the MTA has shown a client: it is no probe
 	macros     macros        // what it has defined
 	client     engine.Client // whom it named at connect
 	arg        []byte        // argument of the command in hand, as the MTA sent it; part of buf
@@ -144,6 +146,9 @@ func (c *conn) await() error {
 		c.buf = make([]byte, firstBuf)
 	}
 	now := time.Now()
+	if c.shown {
+		c.srv.lastCommand.Store(now.UnixNano()) // the one before was done just now
+	}
 	if err := c.arm(now, now.Add(c.sess.patience())); err != nil {
 		return err
 	}
@@ -224,6 +229,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	out := p
 	if len(p) > lengthSize && p[lengthSize] == 'O' {
 		out = c.offer.cut(p)
+		c.answered = out
 	}
 	c.write(out)
 	return len(p), nil

@@ -8,13 +8,12 @@ import (
 	"net"
 	"strings"
 	"syscall"
+
+	"mailprofiled/internal/unixsock"
 )
 
 // DefaultSocketMode is the mode of a unix socket where none is given.
-const DefaultSocketMode fs.FileMode = 0o660
-
-// errInUse is the refusal to listen where somebody else does.
-var errInUse = errors.New("address in use; is another mailprofiled running?")
+const DefaultSocketMode = unixsock.DefaultMode
 
 // Listen opens a listener for the MTA: "unix:/path", "inet:host:port" or
 // "inet6:[address]:port". Mode and group (a name or a number, "" for our own)
@@ -43,13 +42,21 @@ func listen(addr string, mode fs.FileMode, group string) (net.Listener, error) {
 	return nil, errors.New(`no such kind of address; use "unix:/path", "inet:host:port" or "inet6:[address]:port"`)
 }
 
+func listenUnix(path string, mode fs.FileMode, group string) (net.Listener, error) {
+	l, err := unixsock.Listen(path, mode, group)
+	if groupErr := (*unixsock.GroupError)(nil); errors.As(err, &groupErr) {
+		return nil, fmt.Errorf("socket_group: %w", err)
+	}
+	return l, err
+}
+
 func listenTCP(network, at string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(context.Background(), network, at)
 	var op *net.OpError
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, errInUse
+		return nil, unixsock.ErrInUse
 	case errors.As(err, &op): // its own text repeats the address
 		return nil, op.Err
 	}

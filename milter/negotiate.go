@@ -6,7 +6,7 @@ import (
 	"github.com/emersion/go-milter"
 )
 
-// askProtocol is what we ask the MTA to do, 0xf70: to keep header, body, DATA
+// askProtocol is what we ask the MTA to do, 0xf70: to keep offerHeader, body, DATA
 // and unknown commands to itself, and to show us the recipients that it refuses.
 // No answer is left out (NR_*): the library gives one to each command.
 const askProtocol = milter.OptNoBody | milter.OptNoHeaders | milter.OptNoEOH | milter.OptNoUnknown |
@@ -24,29 +24,35 @@ var askMacros = map[milter.Stage][]string{
 	milter.StageEOM:      {"i"},
 }
 
-// An offer is what the MTA says it can do.
-type offer struct{ version, actions, protocol uint32 }
+// An Offer is what one side of a negotiation can do, or wants to be done.
+type Offer struct {
+	Version  uint32 // of the milter protocol
+	Actions  uint32 // SMFIF_*: what the filter may do
+	Protocol uint32 // SMFIP_*: what the MTA may leave out, or do besides
+}
 
-// offerSize is the length of an offer in a packet.
-const offerSize = 12
+// Lengths in a packet of negotiation: what stands before the offer, and the offer.
+const (
+	offerHead = lengthSize + 1
+	offerSize = 12
+)
 
 // parseOffer reads the payload of the MTA's O packet.
-func parseOffer(b []byte) (offer, error) {
+func parseOffer(b []byte) (Offer, error) {
 	if len(b) < offerSize {
-		return offer{}, refusal("negotiation packet is too short")
+		return Offer{}, refusal("negotiation packet is too short")
 	}
-	o := offer{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])}
-	if o.version == 0 {
-		return offer{}, refusal("the MTA offers version 0 of the milter protocol")
+	o := Offer{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])}
+	if o.Version == 0 {
+		return Offer{}, refusal("the MTA offers version 0 of the milter protocol")
 	}
 	return o, nil
 }
 
 // cut reduces our own O packet, length and code included, to what was offered:
 // an MTA breaks off the whole connection over one bit it does not know.
-func (o offer) cut(packet []byte) []byte {
-	const head = 5
-	if len(packet) < head+offerSize {
+func (o Offer) cut(packet []byte) []byte {
+	if len(packet) < offerHead+offerSize {
 		return packet
 	}
 	p := append([]byte(nil), packet...)
@@ -54,11 +60,11 @@ func (o offer) cut(packet []byte) []byte {
 		binary.BigEndian.PutUint32(p[at:], v)
 		return v
 	}
-	limit(head, min(binary.BigEndian.Uint32(p[head:]), o.version))
-	actions := limit(head+4, binary.BigEndian.Uint32(p[head+4:])&o.actions)
-	limit(head+8, binary.BigEndian.Uint32(p[head+8:])&o.protocol)
+	limit(offerHead, min(binary.BigEndian.Uint32(p[offerHead:]), o.Version))
+	actions := limit(offerHead+4, binary.BigEndian.Uint32(p[offerHead+4:])&o.Actions)
+	limit(offerHead+8, binary.BigEndian.Uint32(p[offerHead+8:])&o.Protocol)
 	if milter.OptAction(actions)&milter.OptSetSymList == 0 {
-		p = p[:head+offerSize] // no list where lists are unknown
+		p = p[:offerHead+offerSize] // no list where lists are unknown
 		binary.BigEndian.PutUint32(p, uint32(len(p)-4))
 	}
 	return p

@@ -11,7 +11,6 @@ import (
 
 	"github.com/emersion/go-milter"
 
-	"mailprofiled/internal/engine"
 	"mailprofiled/profile"
 )
 
@@ -65,45 +64,22 @@ func (c Config) withDefaults() Config {
 // A Server serves the milter protocol on any number of listeners. Its methods
 // may be called from any goroutine.
 type Server struct {
-	cfg     Config
-	failure engine.Answer // what OnFailure says
-
+	cfg      Config // but for what Apply changes
+	settings atomic.Pointer[settings]
 	sessions sessions
 
-	accepted, acceptErrors, refused, panics atomic.Uint64
+	accepted, acceptErrors, refused, panics, clients atomic.Uint64
+
+	lastCommand atomic.Int64 // of a client's session, in Unix nanoseconds; 0 is never
+	lastMTA     atomic.Pointer[Negotiation]
 }
 
 // NewServer makes a server; Serve starts it.
 func NewServer(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults()}
-	if s.cfg.OnFailure != profile.Continue {
-		s.failure = engine.Answer{Action: profile.TempFail, Code: failureCode, Status: failureStatus, Text: failureSentence}
-	}
-	s.sessions.init(s.cfg.MaxSessions)
+	s.sessions.init()
+	s.Apply(cfg)
 	return s
-}
-
-// Stats is what a server has done so far, and does now.
-type Stats struct {
-	Open           int    // connections of the MTA
-	Judged         int    // those of them that have a place among Config.MaxSessions
-	Accepted       uint64 // connections ever taken
-	Limited        uint64 // taken without a place
-	TurnedAway     uint64 // closed at once: not even room without a place
-	Shed           uint64 // idle sessions closed to make room
-	AcceptErrors   uint64 // connections that could not be taken, such as for want of file descriptors
-	ProtocolErrors uint64 // connections closed for what was not the protocol
-	Panics         uint64 // panics of the handler
-}
-
-// Stats gives the present numbers.
-func (s *Server) Stats() Stats {
-	st := s.sessions.stats()
-	st.Accepted = s.accepted.Load()
-	st.AcceptErrors = s.acceptErrors.Load()
-	st.ProtocolErrors = s.refused.Load()
-	st.Panics = s.panics.Load()
-	return st
 }
 
 // Serve takes connections from l and serves them until ctx ends. Then it closes
@@ -173,7 +149,7 @@ func pause(ctx context.Context, d time.Duration) {
 func (s *Server) start(nc net.Conn, p *port) {
 	s.accepted.Add(1)
 	c := &conn{Conn: nc, srv: s, port: p}
-	c.sess = &session{srv: s, conn: c}
+	c.sess = &session{srv: s, conn: c, set: s.settings.Load()}
 	now := time.Now()
 	place := s.sessions.enter(c, now)
 	if place != judgedPlace {
@@ -200,7 +176,7 @@ func (s *Server) drain(p *port) {
 	s.sessions.each(p, (*conn).end)
 	done := make(chan struct{})
 	go func() { p.open.Wait(); close(done) }()
-	t := time.NewTimer(s.cfg.Drain)
+	t := time.NewTimer(s.settings.Load().drain)
 	defer t.Stop()
 	select {
 	case <-done:
@@ -223,7 +199,7 @@ func (s *Server) logFull(now time.Time, p place) {
 	if p == noPlace {
 		msg = "far more sessions than milter.max_sessions, new connections are closed"
 	}
-	s.log(slog.LevelWarn, msg, nil, slog.Int("max_sessions", s.cfg.MaxSessions))
+	s.log(slog.LevelWarn, msg, nil, slog.Int("max_sessions", s.settings.Load().max))
 }
 
 // log writes one line, on a connection where there is one.

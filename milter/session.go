@@ -22,6 +22,7 @@ type session struct {
 
 	srv  *Server
 	conn *conn
+	set  *settings // as they were when it began
 
 	judge    Session // nil before connect, and when none is to be asked
 	limited  bool    // there was no place for it: no judge at all
@@ -35,9 +36,9 @@ type session struct {
 // the end of the message it is, for as long as the client takes to send it.
 func (s *session) patience() time.Duration {
 	if s.accepted > 0 {
-		return s.srv.cfg.DataTimeout
+		return s.set.data
 	}
-	return s.srv.cfg.IdleTimeout
+	return s.set.idle
 }
 
 // Connect opens the session of a client. The MTA's greeting waits for it.
@@ -51,6 +52,7 @@ func (s *session) Connect(string, string, uint16, net.IP, *milter.Modifier) (mil
 		DaemonName: c.macros.get('C', "daemon_name"),
 	}
 	c.macros.drop('C')
+	s.srv.noteMTA(c)
 	if !s.limited {
 		s.askConnect()
 	}
@@ -77,7 +79,7 @@ func (s *session) MailFrom(string, *milter.Modifier) (milter.Response, error) {
 		QueueID: s.queueID,
 	}
 	s.conn.macros.drop('M')
-	a := s.srv.failure
+	a := s.set.failure
 	if s.judged("MAIL", true) {
 		a = s.askMail(m)
 	}
@@ -96,7 +98,7 @@ func (s *session) RcptTo(string, *milter.Modifier) (milter.Response, error) {
 		r.Refused, r.Status = true, s.conn.macros.get('R', "rcpt_host")
 	}
 	s.conn.macros.drop('R')
-	a := s.srv.failure
+	a := s.set.failure
 	if s.judged("RCPT", s.conn.mailOpen()) {
 		a = s.askRcpt(r)
 	}
@@ -194,7 +196,7 @@ func (s *session) askHelo() {
 func (s *session) askMail(m engine.Mail) (a engine.Answer) {
 	defer func() {
 		if s.contain("mail", recover()) {
-			a = s.srv.failure
+			a = s.set.failure
 		}
 	}()
 	return s.judge.Mail(m)
@@ -203,7 +205,7 @@ func (s *session) askMail(m engine.Mail) (a engine.Answer) {
 func (s *session) askRcpt(r engine.Rcpt) (a engine.Answer) {
 	defer func() {
 		if s.contain("rcpt", recover()) {
-			a = s.srv.failure
+			a = s.set.failure
 		}
 	}()
 	return s.judge.Rcpt(r)

@@ -37,8 +37,14 @@ type sessions struct {
 	limited, turnedAway, shed uint64
 }
 
-func (s *sessions) init(max int) {
-	s.max, s.bound, s.all = max, hardBound(max), make(map[*conn]place)
+func (s *sessions) init() { s.all = make(map[*conn]place) }
+
+// setMax changes how many sessions are judged at once. Those that have a place
+// keep it.
+func (s *sessions) setMax(max int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.max, s.bound = max, hardBound(max)
 }
 
 // enter gives a connection the best place there is, and makes one if it can.

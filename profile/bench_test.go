@@ -46,9 +46,27 @@ func benchmarkVisit(b *testing.B, s Session) {
 	}
 }
 
-func BenchmarkCleanVisit(b *testing.B) { benchmarkVisit(b, cleanVisit()) }
+func BenchmarkCleanVisit(b *testing.B) {
+	s := cleanVisit()
+	s.SPF = SPF{Outcome: SPFPass, Domain: "example.com", Detail: "example.com: mx"}
+	benchmarkVisit(b, s)
+}
 
-func BenchmarkBadVisit(b *testing.B) { benchmarkVisit(b, badVisit()) }
+func BenchmarkBadVisit(b *testing.B) {
+	s := badVisit()
+	s.SPF = SPF{Outcome: SPFFail, Domain: "gone.example", Detail: "gone.example: -all"}
+	benchmarkVisit(b, s)
+}
+
+// BenchmarkForwarder is a server of its own that sends for somebody else's domain:
+// every question about the identity is gone through.
+func BenchmarkForwarder(b *testing.B) { benchmarkVisit(b, stranger()) }
+
+func BenchmarkAllowed(b *testing.B) {
+	s := badVisit()
+	s.Local = []LocalHit{{Action: LocalAllow, Detail: "client:192.0.2.0/24 (jo: ticket 4711)"}}
+	benchmarkVisit(b, s)
+}
 
 func BenchmarkAuthenticated(b *testing.B) {
 	s := cleanVisit()

@@ -4,18 +4,30 @@ package profile
 // them at MAIL. retryPassed says that the server came back honestly after an
 // earlier deferral: a tempfail for the score becomes continue.
 //
-// A score at or over the reject threshold refuses only if it stays there on
-// firm evidence alone (laws 1 and 2, the never column, stale answers); else the
-// answer is a tempfail, marked Capped.
+// The operator's local-deny comes first and refuses whoever it is and whomever
+// it is for. A score at or over the reject threshold refuses only if it stays
+// there on firm evidence alone (laws 1 and 2, the never column, stale answers);
+// else the answer is a tempfail, marked Capped.
 func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
 	v := Verdict{Score: j.Score}
-	own, evidence := j.judgeRecipient(r, &v)
-	if j.trust != Stranger || r != nil && (r.Exempt || AlwaysOpen(r.Raw, j.us)) {
+	o := j.judgeRecipient(r, &v)
+	switch {
+	case j.word == denied || o.word == denied:
+		v.Action = Reject
+		j.speakAs(&v, localDeny)
+		return v
+	case j.word == deferred || o.word == deferred:
+		v.Action, v.Capped = TempFail, true
+		j.speakAs(&v, localDeny)
+		return v
+	case j.trust != Stranger || j.word == allowed || o.word == allowed:
+		return v
+	case r != nil && (r.Exempt || AlwaysOpen(r.Raw, j.us)):
 		return v
 	}
 	p := j.policy
 	switch {
-	case v.Score >= p.RejectScore && evidence >= p.RejectScore:
+	case v.Score >= p.RejectScore && o.evidence >= p.RejectScore:
 		v.Action = Reject
 	case v.Score >= p.RejectScore:
 		v.Action, v.Capped = TempFail, true
@@ -28,44 +40,71 @@ func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
 	if v.ForScore && retryPassed && j.passRetry(&v) {
 		return v
 	}
-	j.speak(&v, own)
+	j.speak(&v, o.said)
 	return v
 }
 
-// judgeRecipient makes the recipient's own findings and adds them to the score.
-// It returns their kinds and the score that may support a reject.
-func (j *Judgement) judgeRecipient(r *Recipient, v *Verdict) (own []kind, evidence float64) {
-	if r == nil || r.Number < 2 || !j.null || j.trust != Stranger {
-		return nil, j.evidence
-	}
-	finding, m, ok := j.weigh(bounceManyRcpts, "", false)
-	if !ok {
-		return nil, j.evidence
-	}
-	own, v.Findings = append(own, m.kind), append(v.Findings, finding)
-	if m.points == 0 {
-		return own, j.evidence
-	}
-	marks := []mark{m}
-	v.Score = j.sum(marks, false)
-	j.tellSurplus(v, m.points)
-	return own, j.sum(marks, true)
+// maxOwn is how many findings of its own one recipient can have:
+// bounce-many-rcpts, and local-deny, -allow and -points, where the first two are
+// monitored.
+const maxOwn = 4
+
+// own is what is said of one recipient alone.
+type own struct {
+	said     []kind // the kinds of the first of Verdict.Findings
+	marks    []mark
+	word     word    // the operator's, by rules about the recipient
+	evidence float64 // the score that may support a reject
 }
 
-// tellSurplus shows what a lift of the visit has left over and may not spend on
-// the recipient's own findings, so that the score stays the sum of the visit's
-// findings and the recipient's.
-func (j *Judgement) tellSurplus(v *Verdict, own float64) {
-	surplus := round(v.Score - j.Score - own)
-	if surplus == 0 {
-		return
+// judgeRecipient makes the recipient's own findings and adds them to the score.
+func (j *Judgement) judgeRecipient(r *Recipient, v *Verdict) own {
+	o := own{evidence: j.evidence}
+	if r == nil {
+		return o
 	}
+	var findings []weighed
+	if r.Number >= 2 && j.null && j.trust == Stranger {
+		if f, m, ok := j.weigh(bounceManyRcpts, "", false); ok {
+			findings = append(findings, weighed{f, m})
+		}
+	}
+	if len(r.Local) > 0 {
+		findings, o.word = j.wordOf(r.Local, findings)
+	}
+	for i := range findings {
+		v.Findings = append(v.Findings, findings[i].Finding)
+		o.said = append(o.said, findings[i].kind)
+		if findings[i].counts() {
+			o.marks = append(o.marks, findings[i].mark)
+		}
+	}
+	if len(o.marks) > 0 {
+		var took taken
+		v.Score = j.sum(o.marks, false, &took)
+		o.evidence = j.sum(o.marks, true, nil)
+		tellLifts(v.Findings, o.said, &took[1])
+		j.restateLifts(v, &took[0])
+	}
+	return o
+}
+
+// restateLifts shows what a lift of the visit comes to beside the recipient's
+// own findings, where that is another thing: it may have points left over which
+// it may not spend on these, or it lifts them too. So the score stays the sum of
+// the visit's findings and the recipient's.
+func (j *Judgement) restateLifts(v *Verdict, took *[len(lifters)]float64) {
 	for i, k := range j.said {
-		if table[k].lifts != 0 && j.Findings[i].Points < 0 {
-			v.Findings = append(v.Findings, Finding{
-				ID: table[k].id, Points: surplus, Detail: "does not lift " + table[bounceManyRcpts].id,
-			})
-			return
+		at := liftPlace(k)
+		if at < 0 || j.Findings[i].Points > 0 {
+			continue
+		}
+		change := round(0 - took[at] - j.Findings[i].Points)
+		switch {
+		case change > 0:
+			v.Findings = append(v.Findings, Finding{ID: table[k].id, Points: change, Detail: "does not lift what is the recipient's own"})
+		case change < 0:
+			v.Findings = append(v.Findings, Finding{ID: table[k].id, Points: change, Detail: "lifts what is the recipient's own, too"})
 		}
 	}
 }

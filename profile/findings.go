@@ -23,6 +23,7 @@ type Info struct {
 	Status string // enhanced status code, "" likewise
 	Alone  Alone
 	Error  bool     // our own trouble: carries no points, takes "tempfail" instead
+	Fixed  bool     // acts by its nature or by the operator's rule: [points] takes "off" and "monitor", and no points
 	Lifts  []string // ids whose points its own, negative points may outweigh; nil when it lifts nothing
 }
 
@@ -31,7 +32,7 @@ type Info struct {
 func Findings() []Info {
 	infos := make([]Info, len(table))
 	for i, r := range table {
-		infos[i] = Info{ID: r.id, Code: r.code, Status: r.status, Alone: r.alone, Error: r.error}
+		infos[i] = Info{ID: r.id, Code: r.code, Status: r.status, Alone: r.alone, Error: r.error, Fixed: r.fixed}
 		for other := range table {
 			if r.lifts.has(kind(other)) {
 				infos[i].Lifts = append(infos[i].Lifts, table[other].id)
@@ -67,24 +68,28 @@ const (
 	fromUnresolvable
 	fromNullMX
 	fromBogusMX
+	fromIsUs
 	fromAddress
+	fromUnrelated
 	fromError
 	bounceManyRcpts
+	spfFail
+	spfSoftFail
+	spfNone
+	spfPermError
+	spfPass
+	spfNever
+	spfError
 	relation
 	retryPassed
+	localAllow
+	localDeny
+	localPoints
 	kinds // how many there are
 )
 
 // A scope is a set of kinds.
 type scope uint64
-
-func scopeOf(ks ...kind) scope {
-	var s scope
-	for _, k := range ks {
-		s |= 1 << k
-	}
-	return s
-}
 
 func (s scope) has(k kind) bool { return s>>k&1 != 0 }
 
@@ -94,11 +99,25 @@ type row struct {
 	status string
 	alone  Alone
 	error  bool
+	fixed  bool
 	lifts  scope
 }
 
-// table is part 4 of the design, row by row. The findings that rest on SPF
-// (from-is-us, from-unrelated, spf-*) get their rows when SPF is asked.
+const (
+	// byRelation is what speaks against a server that has no name of its own,
+	// and not against one that is known to belong to what it claims.
+	byRelation = 1<<rdnsMissing | 1<<rdnsUnconfirmed | 1<<rdnsGeneric | 1<<rdnsDynamic | 1<<rdnsError |
+		1<<heloUnresolvable | 1<<heloNotClient | 1<<heloUnrelated | 1<<heloGeneric | 1<<heloNotFQDN
+	// serverChecks is all that a stranger is judged by.
+	serverChecks = 1<<relation - 1 | 1<<localPoints
+)
+
+// lifters are the findings that may take points off, in the order in which they
+// do: those with a narrow scope first, so that none is wasted on what a wider one
+// could have taken.
+var lifters = [...]kind{relation, spfPass, localPoints, localAllow}
+
+// table is part 4 of the design, row by row.
 var table = [kinds]row{
 	rdnsMissing:         {id: "rdns-missing", code: 550, status: "5.7.25", alone: AloneStrict}, // RFC 7372 section 3.3
 	rdnsUnconfirmed:     {id: "rdns-unconfirmed", code: 550, status: "5.7.25"},
@@ -122,10 +141,21 @@ var table = [kinds]row{
 	fromUnresolvable:    {id: "from-unresolvable", code: 550, status: "5.1.8", alone: AloneYes},
 	fromNullMX:          {id: "from-null-mx", code: 550, status: "5.7.27", alone: AloneYes}, // RFC 7505 section 4.2
 	fromBogusMX:         {id: "from-bogus-mx", code: 550, status: "5.1.8"},
+	fromIsUs:            {id: "from-is-us", code: 550, status: "5.7.1", alone: AloneOperator},
 	fromAddress:         {id: "from-address", code: 550, status: "5.7.1", alone: AloneOperator},
+	fromUnrelated:       {id: "from-unrelated", alone: AloneNever},
 	fromError:           {id: "from-error", code: 451, status: "4.4.3", alone: AloneNever, error: true},
 	bounceManyRcpts:     {id: "bounce-many-rcpts", code: 550, status: "5.7.1"},
-	relation: {id: "relation", lifts: scopeOf(rdnsMissing, rdnsUnconfirmed, rdnsGeneric, rdnsDynamic, rdnsError,
-		heloUnresolvable, heloNotClient, heloUnrelated, heloGeneric, heloNotFQDN)},
-	retryPassed: {id: "retry-passed"},
+	spfFail:             {id: "spf-fail", code: 550, status: "5.7.23"}, // RFC 7372 section 3.2
+	spfSoftFail:         {id: "spf-softfail", code: 550, status: "5.7.23"},
+	spfNone:             {id: "spf-none", code: 550, status: "5.7.23"},
+	spfPermError:        {id: "spf-permerror", code: 550, status: "5.7.24"},
+	spfPass:             {id: "spf-pass", lifts: byRelation},
+	spfNever:            {id: "spf-never", code: 550, status: "5.7.23", alone: AloneYes},
+	spfError:            {id: "spf-error", code: 451, status: "4.7.24", alone: AloneNever, error: true},
+	relation:            {id: "relation", lifts: byRelation},
+	retryPassed:         {id: "retry-passed", fixed: true},
+	localAllow:          {id: "local-allow", fixed: true, lifts: serverChecks},
+	localDeny:           {id: "local-deny", code: 550, status: "5.7.1", alone: AloneYes, fixed: true},
+	localPoints:         {id: "local-points", code: 550, status: "5.7.1", alone: AloneYes, fixed: true, lifts: serverChecks},
 }

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"math/rand"
 	"net/netip"
 	"strings"
 	"testing"
@@ -24,6 +25,9 @@ func judgedSafely(t *testing.T, p *Policy, s Session) {
 	}
 	if got := round(sumOf(j.Findings)); got != j.Score {
 		t.Fatalf("score %v, points %v", j.Score, got)
+	}
+	if (j.Identity.Answer == "yes") != (j.Identity.By != "") {
+		t.Fatalf("identity %+v", j.Identity)
 	}
 	for _, r := range lawRecipients {
 		if v := j.Decide(r, false); v.Action != Continue {
@@ -160,5 +164,43 @@ func FuzzSender(f *testing.F) {
 			}
 			judgedSafely(t, p, Session{Client: c7, Us: us, Sender: sender})
 		}
+		for o := SPFNotAsked; o <= SPFPermError; o++ {
+			spf := SPF{Outcome: o, Never: o%2 == 0, Domain: s.Domain, Detail: raw}
+			judgedSafely(t, p, Session{Client: c7, Us: us, Sender: s, SPF: spf, Local: []LocalHit{{Action: LocalPoints, Points: 3, Detail: raw}}})
+		}
 	})
+}
+
+// FuzzVisit holds the laws against whole visits: of a world drawn from a seed,
+// with names in it as a stranger may choose them.
+func FuzzVisit(f *testing.F) {
+	f.Add(int64(1), "mail.example.com", "<joe@good.example>", "mail.example.com")
+	f.Add(int64(2), "xn--a", "<@:>", "\x00")
+	f.Add(int64(3), "[192.0.2.7]", "<>", strings.Repeat("a.", 126)+"a")
+	f.Add(int64(4), "us.example", "<a@us.example>", "192-0-2-7.dsl.us.example")
+	f.Fuzz(func(t *testing.T, seed int64, helo, from, ptr string) {
+		rng := rand.New(rand.NewSource(seed))
+		w := newWorld(rng)
+		w.saidHelo, w.saidFrom = helo, from
+		for _, name := range []string{ptr, OrgDomain(strings.ToLower(helo))} {
+			if rng.Intn(2) == 0 && name != "" {
+				w.ptr = append(w.ptr, name)
+				w.hosts[name] = w.randomHost(w.namePool())
+			}
+		}
+		p := randomPolicy(rng, randomTexts(rng, 20))
+		holds := pick(rng, visitLaws)
+		holds(t, rng, w, masked(rng, w.session(), Failed, Failed, NotAsked), p)
+	})
+}
+
+// visitLaws are held in turn, as the seed has it: a run is to be short.
+var visitLaws = []law{
+	unknownIsNeverEvidence, wayToHelpStaysOpen, operatorsWordComesFirst, scoreIsTheSumOfPoints, repliesAreClean,
+	func(t *testing.T, rng *rand.Rand, w *world, s Session, p *Policy) {
+		noRejectOnHalfTheFacts(t, rng, w, s, p)
+	},
+	func(t *testing.T, rng *rand.Rand, w *world, s Session, p *Policy) {
+		serverChecksAreForStrangers(t, rng, w, s, p)
+	},
 }

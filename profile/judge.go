@@ -19,9 +19,10 @@ type Judgement struct {
 	possible []mark  // lifts that an answer which failed could have brought (law 2)
 	evidence float64 // the score that may support a reject
 	said     []kind  // the kinds of Findings, in the same order
+	word     word    // the operator's, by rules about anything but the recipient
 
-	findingRoom [3]Finding // for a visit with little to say
-	markRoom    [3]mark
+	findingRoom [4]Finding // for a visit with little to say
+	markRoom    [4]mark
 	saidRoom    [8]kind
 }
 
@@ -30,12 +31,22 @@ type Judgement struct {
 type mark struct {
 	kind   kind
 	points float64
-	stale  bool
+	firm   float64 // what of them may support a reject: nothing of stale answers, and all that lifts
+}
+
+// newMark is a mark of one finding.
+func newMark(k kind, points float64, stale bool) mark {
+	m := mark{kind: k, points: points, firm: points}
+	if stale && points > 0 || table[k].alone == AloneNever {
+		m.firm = 0
+	}
+	return m
 }
 
 // Judge judges a visit by what is known of it. A finding is made only if it
-// holds under every answer that the unknown facts could have had. Exempt and
-// authenticated clients have none (law 4); their Identity is told all the same.
+// holds under every answer that the unknown facts could have had. Of exempt and
+// authenticated clients only local-deny is made (law 4); their Identity is told
+// all the same.
 func Judge(s *Session, p *Policy) *Judgement {
 	client := s.Client.Unmap().WithZone("") // a zone is text of the peer's choosing
 	j := &Judgement{
@@ -45,14 +56,16 @@ func Judge(s *Session, p *Policy) *Judgement {
 	j.Findings, j.marks, j.said = j.findingRoom[:0], j.markRoom[:0], j.saidRoom[:0]
 	f := facts{Session: s, Client: client}
 	f.readHelo()
+	j.Identity = f.identity()
 	if s.Trust == Stranger {
 		j.judgeRDNS(&f)
 		j.judgeHelo(&f)
 		j.judgeSender(&f)
+		j.judgeSPF(&f)
 		j.judgeRelation(&f)
-		j.settle()
 	}
-	j.Identity = f.identity()
+	j.judgeLocal(s.Local)
+	j.settle()
 	return j
 }
 
@@ -92,20 +105,33 @@ func (j *Judgement) say(k kind, detail string, stale bool) bool {
 	if !ok {
 		return false
 	}
-	j.Findings = append(j.Findings, finding)
-	j.said = append(j.said, k)
-	if m.points != 0 {
-		j.marks = append(j.marks, m)
-	}
+	j.add(finding, m)
 	return true
 }
+
+func (j *Judgement) add(finding Finding, m mark) {
+	j.Findings = append(j.Findings, finding)
+	j.said = append(j.said, m.kind)
+	if m.counts() {
+		j.marks = append(j.marks, m)
+	}
+}
+
+// mayLift notes that an answer which failed could have brought a lift.
+func (j *Judgement) mayLift(k kind) {
+	if points := j.policy.points(k); points < 0 {
+		j.possible = append(j.possible, newMark(k, points, false))
+	}
+}
+
+func (m *mark) counts() bool { return m.points != 0 || m.firm != 0 }
 
 // weigh gives a finding its points by the policy.
 func (j *Judgement) weigh(k kind, detail string, stale bool) (Finding, mark, bool) {
 	id := table[k].id
 	points := j.policy.Points[id]
 	finding := Finding{ID: id, Detail: detail, Stale: stale}
-	m := mark{kind: k, stale: stale}
+	m := mark{kind: k}
 	switch points.Rule {
 	case Off:
 		return finding, m, false
@@ -114,7 +140,7 @@ func (j *Judgement) weigh(k kind, detail string, stale bool) (Finding, mark, boo
 	case AtLeastTempfail:
 		finding.Tempfail = true
 	default:
-		m.points = j.policy.weight(k, points.Value)
+		m = newMark(k, j.policy.weight(k, points.Value), stale)
 		finding.Points = m.points
 	}
 	return finding, m, true
@@ -123,9 +149,10 @@ func (j *Judgement) weigh(k kind, detail string, stale bool) (Finding, mark, boo
 // settle adds up, gives each lift the points that it came to, and puts the
 // heaviest first.
 func (j *Judgement) settle() {
-	j.Score = j.sum(nil, false)
-	j.evidence = j.sum(nil, true)
-	j.tellLifts()
+	var took taken
+	j.Score = j.sum(nil, false, &took)
+	j.evidence = j.sum(nil, true, nil)
+	tellLifts(j.Findings, j.said, &took[0])
 	for i := 1; i < len(j.Findings); i++ { // stable, and the list is short
 		for k := i; k > 0 && j.Findings[k].Points > j.Findings[k-1].Points; k-- {
 			j.Findings[k], j.Findings[k-1] = j.Findings[k-1], j.Findings[k]

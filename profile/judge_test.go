@@ -334,7 +334,10 @@ func TestIdentity(t *testing.T) {
 		change func(*Session)
 		want   Identity
 	}{
+		{"SPF speaks first", func(s *Session) { s.SPF.Outcome = SPFPass }, Identity{"yes", "spf"}},
 		{"MX of the sender's domain", func(*Session) {}, Identity{"yes", "mx"}},
+		{"MX, whatever SPF says", func(s *Session) { s.SPF.Outcome = SPFFail }, Identity{"yes", "mx"}},
+		{"MX, though SPF failed", func(s *Session) { s.SPF.Outcome = SPFTempError }, Identity{"yes", "mx"}},
 		{"address of the sender's domain", func(s *Session) {
 			s.Sender.Exchanges, s.Sender.Host = nil, hostAt(c7)
 		}, Identity{"yes", "a"}},

@@ -223,3 +223,20 @@ func unquote(local string) string {
 	}
 	return b.String()
 }
+
+// Mailbox gives a path one form for comparing: without brackets and source
+// route, quotes taken off where they mean nothing, in lower case, the domain in
+// A-labels. A domain that is no name stands as it was sent.
+func Mailbox(raw string) string {
+	inner, _ := cutBrackets(raw)
+	_, mailbox := cutRoute(inner)
+	local, domain, ok := cutLast(mailbox, '@')
+	local = lower(unquote(local))
+	if !ok {
+		return local
+	}
+	if ascii := asciiDomain(domain); ascii != "" {
+		return local + "@" + ascii
+	}
+	return local + "@" + lower(domain)
+}

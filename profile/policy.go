@@ -1,11 +1,12 @@
 package profile
 
 import (
+	"bytes"
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"math"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,10 +52,13 @@ func (p Points) String() string {
 //   - a HELO form: the first true one of the others is said in its place;
 //   - rdns-dynamic: such a name is judged as the generic one it is too;
 //   - rdns-generic: dynamic names are still judged;
+//   - spf-never: such a fail is a fail like others;
 //   - relation: nothing is lifted, and its unknown facts hold back no reject;
-//   - retry-passed: coming back does not help.
+//   - retry-passed: coming back does not help;
+//   - local-deny, local-allow, local-points: such rules of the operator do nothing.
 //
-// A monitored finding is judged: it takes its place among HELO forms, and a
+// Points of what is Info.Fixed are not looked at, only whether it is off or
+// monitored: a rule brings its own. A monitored finding is judged: it takes its place among HELO forms, and a
 // monitored lift or retry-passed is said without helping.
 type Policy struct {
 	Baseline      string  // the name with its version: "standard@1"
@@ -65,18 +69,22 @@ type Policy struct {
 	Bots          []string          // HELO names that only bots use, lower case, no last dot
 }
 
-//go:embed baselines/*.json
+//go:embed baselines/*.json baselines/shared/*.json
 var baselines embed.FS
 
 // baselineFile is the form of a file in baselines/.
 type baselineFile struct {
-	TempfailScore float64 `json:"tempfail_score"`
-	RejectScore   float64 `json:"reject_score"`
-	Findings      map[string]struct {
-		Points float64 `json:"points"`
-		Text   string  `json:"text"`
-	} `json:"findings"`
-	HeloBots []string `json:"helo_bots"`
+	Words         string             `json:"words"` // the file in baselines/shared/ that it shares
+	TempfailScore float64            `json:"tempfail_score"`
+	RejectScore   float64            `json:"reject_score"`
+	Points        map[string]float64 `json:"points"`
+}
+
+// wordsFile is the form of a file in baselines/shared/: what several baselines
+// share. It is versioned as they are: a pinned baseline never changes.
+type wordsFile struct {
+	Texts    map[string]string `json:"texts"`
+	HeloBots []string          `json:"helo_bots"`
 }
 
 // Baseline returns a fresh copy of a shipped policy: the newest version of
@@ -86,41 +94,60 @@ func Baseline(name string) (*Policy, error) {
 	if !ok {
 		return nil, fmt.Errorf("baseline %q is not known; there are %s", name, strings.Join(Baselines(), ", "))
 	}
-	data, err := baselines.ReadFile("baselines/" + full + ".json")
-	if err != nil {
+	var file baselineFile
+	if err := readBaseline(full, &file); err != nil {
 		return nil, fmt.Errorf("baseline %q: %w", name, err)
 	}
-	var file baselineFile
-	if err := json.Unmarshal(data, &file); err != nil {
+	var words wordsFile
+	if err := readBaseline("shared/"+file.Words, &words); err != nil {
 		return nil, fmt.Errorf("baseline %q: %w", name, err)
 	}
 	p := &Policy{
 		Baseline: full, TempfailScore: file.TempfailScore, RejectScore: file.RejectScore,
-		Points: make(map[string]Points, len(file.Findings)),
-		Texts:  make(map[string]string, len(file.Findings)),
-		Bots:   file.HeloBots,
+		Points: make(map[string]Points, len(table)),
+		Texts:  words.Texts, Bots: words.HeloBots,
 	}
-	for id, f := range file.Findings {
-		p.Points[id] = Points{Value: f.Points}
-		if f.Text != "" {
-			p.Texts[id] = f.Text
-		}
+	for _, r := range table {
+		p.Points[r.id] = Points{Value: file.Points[r.id]}
 	}
 	return p, nil
 }
 
-// Baselines returns the full names of the shipped policies, versions in order.
+// readBaseline reads a file below baselines/, by its name without ".json".
+func readBaseline(name string, into any) error {
+	data, err := baselines.ReadFile("baselines/" + name + ".json")
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
+}
+
+// Baselines returns the full names of the shipped policies, by name and then
+// version: the newest of a name comes last.
 func Baselines() []string {
 	entries, err := baselines.ReadDir("baselines")
 	if err != nil {
 		return nil
 	}
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = strings.TrimSuffix(path.Base(e.Name()), ".json")
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			names = append(names, strings.TrimSuffix(e.Name(), ".json"))
+		}
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return baselineVersion(a) - baselineVersion(b) })
+	slices.SortFunc(names, func(a, b string) int {
+		x, y := baselineVersion(a), baselineVersion(b)
+		return cmp.Or(strings.Compare(baseName(a), baseName(b)), cmp.Compare(x, y))
+	})
 	return names
+}
+
+// baseName is a baseline's name without its version.
+func baseName(full string) string {
+	name, _, _ := strings.Cut(full, "@")
+	return name
 }
 
 func baselineVersion(full string) int {
@@ -132,8 +159,7 @@ func baselineVersion(full string) int {
 // resolveBaseline finds the full name; without a version, the newest.
 func resolveBaseline(name string) (full string, ok bool) {
 	for _, known := range Baselines() {
-		base, _, _ := strings.Cut(known, "@")
-		if name == known || name == base {
+		if name == known || name == baseName(known) {
 			full = known
 		}
 	}
@@ -141,20 +167,21 @@ func resolveBaseline(name string) (full string, ok bool) {
 }
 
 // AloneProblem says in what a finding's points differ from what the manual's
-// table promises of it, "" when they do not. Points that are off or monitored
-// promise nothing.
+// table promises of it, "" when they do not. The table is about baseline
+// standard; another one may differ as it is shipped. Points that are off or
+// monitored promise nothing.
 func (p *Policy) AloneProblem(f Info) string {
 	points := p.Points[f.ID]
-	if points.Rule != Counted {
+	if points.Rule != Counted || f.Fixed {
 		return ""
 	}
 	refuses := points.Value >= p.RejectScore
-	switch {
-	case f.Alone == AloneYes && !refuses:
+	switch strict := baseName(p.Baseline) == "strict"; {
+	case f.Alone == AloneYes && !refuses, f.Alone == AloneStrict && strict && !refuses:
 		return "does not refuse by itself with these points"
 	case f.Alone == AloneNever && refuses:
 		return "never refuses, whatever its points"
-	case (f.Alone == AloneNo || f.Alone == AloneStrict) && refuses:
+	case (f.Alone == AloneNo || f.Alone == AloneStrict && !strict) && refuses:
 		return "refuses by itself with these points"
 	}
 	return ""

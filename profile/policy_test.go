@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// The shipped points keep what the manual's table says of each finding alone.
-func TestBaselinePointsKeepTheAloneColumn(t *testing.T) {
+// The shipped points make sense, and those of standard keep what the manual's
+// table says of each finding alone.
+func TestBaselinePoints(t *testing.T) {
 	for _, name := range Baselines() {
 		p, err := Baseline(name)
 		if err != nil {
@@ -17,18 +18,18 @@ func TestBaselinePointsKeepTheAloneColumn(t *testing.T) {
 			t.Errorf("%s: thresholds %v, %v", p.Baseline, p.TempfailScore, p.RejectScore)
 		}
 		for _, f := range Findings() {
-			points, ok := p.Points[f.ID]
+			points := p.Points[f.ID]
 			switch {
-			case !ok:
-				t.Errorf("%s: no points for %s", name, f.ID)
-			case p.AloneProblem(f) != "":
+			case baseName(name) == "standard" && p.AloneProblem(f) != "":
 				t.Errorf("%s: %s with %v %s", name, f.ID, points.Value, p.AloneProblem(f))
-			case f.Error && points != Points{}:
+			case (f.Error || f.Fixed || f.Alone == AloneOperator) && points != Points{}:
 				t.Errorf("%s: %s has points", name, f.ID)
-			case f.Lifts != nil && points.Value >= 0:
-				t.Errorf("%s: %s lifts nothing", name, f.ID)
-			case f.Lifts == nil && points.Value < 0:
+			case f.Lifts != nil && points.Value > 0:
 				t.Errorf("%s: %s speaks for the client", name, f.ID)
+			case f.Lifts == nil && points.Value < 0:
+				t.Errorf("%s: %s speaks against the client", name, f.ID)
+			case f.Alone == AloneNo && points.Value >= p.RejectScore:
+				t.Errorf("%s: %s refuses by itself", name, f.ID)
 			}
 		}
 		if len(p.Points) != len(Findings()) {
@@ -37,18 +38,66 @@ func TestBaselinePointsKeepTheAloneColumn(t *testing.T) {
 	}
 }
 
+// A file names every finding that has points of its own, and no other: what is
+// left out would weigh nothing unnoticed.
+func TestBaselineFilesAreWhole(t *testing.T) {
+	for _, name := range Baselines() {
+		var file baselineFile
+		if err := readBaseline(name, &file); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, f := range Findings() {
+			if _, ok := file.Points[f.ID]; ok == f.Fixed {
+				t.Errorf("%s: points for %s: %v", name, f.ID, ok)
+			}
+			if !f.Fixed {
+				n++
+			}
+		}
+		if len(file.Points) != n {
+			t.Errorf("%s: %d points for %d findings", name, len(file.Points), n)
+		}
+	}
+}
+
+// Each baseline is milder than the next: what weighs more in the milder one, or
+// lifts less, is a slip of the pen.
+func TestBaselinesAreInOrder(t *testing.T) {
+	names := []string{"cautious", "standard", "strict"}
+	for i := range names[1:] {
+		mild, hard := shipped(t, names[i]), shipped(t, names[i+1])
+		for _, f := range Findings() {
+			if mild.Points[f.ID].Value > hard.Points[f.ID].Value {
+				t.Errorf("%s weighs %v in %s, %v in %s", f.ID, mild.Points[f.ID].Value, mild.Baseline, hard.Points[f.ID].Value, hard.Baseline)
+			}
+		}
+	}
+}
+
+func shipped(t testing.TB, name string) *Policy {
+	t.Helper()
+	p, err := Baseline(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // No two findings that must not refuse refuse together with the never column
 // alone; and what stands in it stays under a tempfail, all of it together.
 func TestNeverColumnStaysLight(t *testing.T) {
-	p := standard(t)
-	sum := 0.0
-	for _, f := range Findings() {
-		if f.Alone == AloneNever {
-			sum += p.Points[f.ID].Value
+	for _, name := range Baselines() {
+		p := shipped(t, name)
+		sum := 0.0
+		for _, f := range Findings() {
+			if f.Alone == AloneNever {
+				sum += p.Points[f.ID].Value
+			}
 		}
-	}
-	if sum >= p.TempfailScore {
-		t.Errorf("the never column alone weighs %v of %v", sum, p.TempfailScore)
+		if sum >= p.TempfailScore {
+			t.Errorf("%s: the never column alone weighs %v of %v", name, sum, p.TempfailScore)
+		}
 	}
 }
 

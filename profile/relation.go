@@ -8,14 +8,29 @@ import "slices"
 func (j *Judgement) judgeRelation(f *facts) {
 	switch {
 	case f.isExchange():
-		j.say(relation, "MX of the sender's domain", f.Sender.Stale)
+		j.say(relation, f.exchangeText(), f.Sender.Stale)
+	case f.claimsDomain() && f.SPF.Outcome == SPFPass:
+		j.say(relation, "SPF passes for the sender's domain", f.SPF.Stale)
 	case f.heloIsPTR() == there:
 		j.say(relation, "HELO is the confirmed PTR name", f.RDNS.Stale)
-	case f.mayBeExchange() || f.mayBeHeloPTR():
-		if points := j.policy.points(relation); points < 0 {
-			j.possible = append(j.possible, mark{kind: relation, points: points})
-		}
+	case f.mayBeExchange() || f.mayBeHeloPTR() || f.claimsDomain() && (f.SPF.Outcome == SPFTempError || f.SPF.Stale):
+		j.mayLift(relation)
 	}
+}
+
+// exchangeText says by what isExchange holds.
+func (f *facts) exchangeText() string {
+	if f.Sender.MX == Found {
+		return "MX of the sender's domain"
+	}
+	return "an address of the sender's domain"
+}
+
+// claimsDomain reports whether there is a domain that the sender claims. The
+// null sender claims none: a pass of its HELO name says of that name alone that
+// it is no lie, and makes no relation.
+func (f *facts) claimsDomain() bool {
+	return f.Sender.Given == Shown && !f.Sender.Null && f.Sender.Domain != ""
 }
 
 // isExchange reports whether the client receives the mail of the sender's
@@ -23,7 +38,7 @@ func (j *Judgement) judgeRelation(f *facts) {
 // section 5.1).
 func (f *facts) isExchange() bool {
 	s := &f.Sender
-	if s.Given != Shown || s.Domain == "" {
+	if !f.claimsDomain() {
 		return false
 	}
 	if s.MX != Found {
@@ -33,20 +48,21 @@ func (f *facts) isExchange() bool {
 }
 
 // mayBeExchange reports whether isExchange would hold under some answer to a
-// question that failed.
+// question that failed, or whose answer is past its expiry: that must not
+// support a reject.
 func (f *facts) mayBeExchange() bool {
 	s := &f.Sender
-	if s.Given != Shown || s.Domain == "" || !f.Client.IsValid() {
+	if !f.claimsDomain() || !f.Client.IsValid() {
 		return false
 	}
-	switch s.MX {
-	case Failed:
+	open := func(h *Host) bool { return h.family(f.Client) == Failed || h.Stale }
+	switch {
+	case s.MX == Failed || s.Stale:
 		return true
-	case Found:
-	default:
-		return s.Host.family(f.Client) == Failed
+	case s.MX != Found:
+		return open(&s.Host)
 	}
-	return slices.ContainsFunc(s.Exchanges, func(x Exchange) bool { return x.Host.family(f.Client) == Failed })
+	return slices.ContainsFunc(s.Exchanges, func(x Exchange) bool { return open(&x.Host) })
 }
 
 // heloIsPTR says whether the HELO name is a confirmed PTR name that is neither
@@ -65,52 +81,10 @@ func (f *facts) heloIsPTR() lookup {
 }
 
 // mayBeHeloPTR reports whether heloIsPTR would hold under some answer to a
-// question that failed.
+// question that failed, or whose answer is past its expiry.
 func (f *facts) mayBeHeloPTR() bool {
-	if f.RDNS.Outcome == Failed {
+	if f.RDNS.Outcome == Failed || f.RDNS.Stale {
 		return f.helo.asked() && f.helo.nature.asConfirmed() == Plain
 	}
 	return f.heloIsPTR() == unknown
-}
-
-// identity answers whether the address has a record for the domain it claims:
-// the sender's, or for the null sender the one of HELO (RFC 7208 section 2.4).
-// "no" needs the answer of SPF, which is not asked yet.
-func (f *facts) identity() Identity {
-	claimed, host := f.Sender.Domain, &f.Sender.Host
-	if f.Sender.Given == Shown && f.Sender.Null && f.helo.labels >= 2 {
-		claimed, host = f.helo.host, &f.Helo.Host
-	}
-	if claimed == "" || f.Sender.Given != Shown {
-		return Identity{Answer: "unknown"}
-	}
-	switch {
-	case !f.Sender.Null && f.Sender.MX == Found && f.isExchange():
-		return Identity{Answer: "yes", By: "mx"}
-	case host.leadsTo(f.Client) == there:
-		return Identity{Answer: "yes", By: "a"}
-	case f.ptrUnder(claimed):
-		return Identity{Answer: "yes", By: "ptr"}
-	case f.helo.labels >= 2 && f.helo.forward == there && f.heloKind() == Plain && OrgDomain(f.helo.host) == OrgDomain(claimed):
-		return Identity{Answer: "yes", By: "helo"}
-	}
-	return Identity{Answer: "unknown"}
-}
-
-// ptrUnder reports whether a confirmed PTR name, not a provider's default, has
-// the registered domain of the claimed one.
-func (f *facts) ptrUnder(claimed string) bool {
-	domain := ""
-	for i, name := range f.names() {
-		if name.Forward != Confirmed {
-			continue
-		}
-		if domain == "" {
-			domain = OrgDomain(claimed)
-		}
-		if OrgDomain(name.Name) == domain && f.nature(i).asConfirmed() == Plain {
-			return true
-		}
-	}
-	return false
 }

@@ -17,9 +17,14 @@ func (j *Judgement) speak(v *Verdict, own []kind) {
 	if v.Action == Continue {
 		return
 	}
+	j.speakAs(v, j.speaker(v, own))
+}
+
+// speakAs lets one kind of finding speak; kinds stands for none.
+func (j *Judgement) speakAs(v *Verdict, k kind) {
 	r := row{code: 550, status: "5.7.1"}
 	text := noReason
-	if k, ok := j.speaker(v, own); ok {
+	if k != kinds {
 		r = table[k]
 		if t := clean(j.policy.Texts[r.id]); t != "" {
 			text = t
@@ -34,9 +39,10 @@ func (j *Judgement) speak(v *Verdict, own []kind) {
 
 // speaker chooses the finding that speaks: the most points, then table order.
 // What has "tempfail" in place of points speaks where the score asks for nothing.
-func (j *Judgement) speaker(v *Verdict, own []kind) (kind, bool) {
+// It returns kinds if there is none.
+func (j *Judgement) speaker(v *Verdict, own []kind) kind {
 	forScore := v.Score >= j.policy.TempfailScore || v.Action == Reject
-	best, points, found := kinds, 0.0, false
+	best, points := kinds, 0.0
 	consider := func(f *Finding, k kind) {
 		if table[k].code == 0 || f.Monitor || v.Action == Reject && !supportsReject(f, k) {
 			return
@@ -44,8 +50,8 @@ func (j *Judgement) speaker(v *Verdict, own []kind) (kind, bool) {
 		if forScore && f.Points <= 0 || !forScore && !f.Tempfail {
 			return
 		}
-		if !found || f.Points > points || f.Points == points && k < best {
-			best, points, found = k, f.Points, true
+		if best == kinds || f.Points > points || f.Points == points && k < best {
+			best, points = k, f.Points
 		}
 	}
 	for i, k := range j.said {
@@ -54,7 +60,7 @@ func (j *Judgement) speaker(v *Verdict, own []kind) (kind, bool) {
 	for i, k := range own {
 		consider(&v.Findings[i], k)
 	}
-	return best, found
+	return best
 }
 
 // supportsReject reports whether a finding may be the reason of a 5yz reply.

@@ -2,40 +2,65 @@ package profile
 
 import "math"
 
-// maxMarks bounds the marks of one verdict: every kind once, twice over.
-const maxMarks = 2 * int(kinds)
+// maxMarks bounds the marks of one verdict: every kind once, and a recipient's own.
+const maxMarks = int(kinds) + maxOwn
+
+// taken is what each of the lifters came to, of the visit and of the recipient.
+type taken [2][len(lifters)]float64
 
 // sum is the score of the visit's marks and one recipient's own: the points
 // against the client, less what the lifts take off.
 //
 // A lift takes points only from the findings that its row lifts. If there are
 // others, what it has left over does not spill onto them; if there are none,
-// its points count in full, and the score may fall below zero.
+// its points count in full, and the score may fall below zero. The lifts go in
+// the order of lifters, wherever they come from.
 //
 // With evidence set, only what may support a reject is added: no stale points
 // and none of the never column, and the lifts that a failed question could have
 // brought count as if they had come (law 2).
-func (j *Judgement) sum(own []mark, evidence bool) float64 {
+func (j *Judgement) sum(own []mark, evidence bool, took *taken) float64 {
+	if len(j.marks)+len(own) == 0 {
+		return 0 // a trusted client, or one of whom nothing counts: no lift makes that more
+	}
 	var room [maxMarks]mark
 	against := room[:0]
-	total := 0.0
-	for _, marks := range [2][]mark{j.marks, own} {
+	total, lifts := 0.0, scope(0)
+	from := [3][]mark{j.marks, own, nil}
+	for _, marks := range from {
 		for _, m := range marks {
-			if m.points <= 0 || evidence && (m.stale || table[m.kind].alone == AloneNever) {
-				continue
+			if evidence {
+				m.points = m.firm
 			}
-			against = append(against, m)
-			total += m.points
-		}
-	}
-	for _, m := range j.marks {
-		if m.points < 0 {
-			total -= lift(against, m)
+			switch {
+			case m.points < 0:
+				lifts |= 1 << m.kind
+			case m.points > 0:
+				against = append(against, m)
+				total += m.points
+			}
 		}
 	}
 	if evidence {
-		for _, m := range j.possible {
-			total -= lift(against, m)
+		from[2] = j.possible
+	} else if lifts == 0 {
+		return round(total)
+	}
+	for i, k := range lifters {
+		for who, marks := range from {
+			for _, m := range marks {
+				if evidence {
+					m.points = m.firm
+				}
+				if m.kind != k || m.points >= 0 {
+					continue
+				}
+				points := lift(against, m)
+				total -= points
+				if took != nil {
+					took[who][i] = points
+				}
+			}
 		}
 	}
 	return round(total)
@@ -53,15 +78,15 @@ func lift(against []mark, l mark) float64 {
 		}
 	}
 	take := -l.points
-	if others {
+	if others || math.IsInf(take, 1) {
 		take = min(take, within)
 	}
 	left := take
 	for i := range against {
 		if covers.has(against[i].kind) {
-			taken := min(left, against[i].points)
-			against[i].points -= taken
-			left -= taken
+			points := min(left, against[i].points)
+			against[i].points -= points
+			left -= points
 		}
 	}
 	return take
@@ -69,20 +94,22 @@ func lift(against []mark, l mark) float64 {
 
 // tellLifts lets each lift show the points that it came to, so that a score is
 // always the sum of the points that are shown.
-func (j *Judgement) tellLifts() {
-	var room [maxMarks]mark
-	against := room[:0]
-	for _, m := range j.marks {
-		if m.points > 0 {
-			against = append(against, m)
+func tellLifts(findings []Finding, said []kind, took *[len(lifters)]float64) {
+	for i, k := range said {
+		if at := liftPlace(k); at >= 0 && findings[i].Points < 0 {
+			findings[i].Points = round(0 - took[at])
 		}
 	}
-	for i, k := range j.said {
-		if table[k].lifts != 0 && j.Findings[i].Points < 0 {
-			took := lift(against, mark{kind: k, points: j.Findings[i].Points})
-			j.Findings[i].Points = round(0 - took)
+}
+
+// liftPlace is the place of a kind among the lifters, -1 when it is none.
+func liftPlace(k kind) int {
+	for i := range lifters {
+		if lifters[i] == k {
+			return i
 		}
 	}
+	return -1
 }
 
 // round takes the noise of binary fractions off a sum, so that 0.1 and 0.2

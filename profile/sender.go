@@ -18,8 +18,14 @@ func (j *Judgement) judgeSender(f *facts) {
 	if s.Domain != "" {
 		j.judgeDomain(f)
 	}
+	if f.fromIsUs() {
+		j.say(fromIsUs, s.Domain, f.SPF.Stale)
+	}
 	if f.localHoldsAddress() {
 		j.say(fromAddress, s.Local, false)
+	}
+	if j.Identity.Answer == "no" {
+		j.say(fromUnrelated, s.Domain, s.Stale || f.SPF.Stale || f.RDNS.Stale)
 	}
 	if s.Domain != "" && s.trouble() {
 		j.say(fromError, s.Domain, false)

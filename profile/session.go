@@ -49,6 +49,8 @@ type Session struct {
 	RDNS   RDNS
 	Helo   Helo
 	Sender Sender
+	SPF    SPF
+	Local  []LocalHit // of rules about anything but the recipient
 }
 
 // Us is who we are: from the configuration, and what the MTA told of itself.
@@ -119,7 +121,58 @@ type Exchange struct {
 
 // A Recipient is one RCPT.
 type Recipient struct {
-	Raw    string // as the MTA sent it, brackets included
-	Number int    // 1 for the first RCPT of the transaction
-	Exempt bool   // named in exempt.recipients
+	Raw    string     // as the MTA sent it, brackets included
+	Number int        // 1 for the first RCPT of the transaction
+	Exempt bool       // named in exempt.recipients
+	Local  []LocalHit // of rules about the recipient
+}
+
+// An SPFOutcome is what the record of the claimed domain says of the client
+// (RFC 7208 section 2.6). The zero SPFOutcome is SPFNotAsked.
+type SPFOutcome uint8
+
+const (
+	SPFNotAsked  SPFOutcome = iota
+	SPFNone                 // no record, or no domain that could have one
+	SPFNeutral              // the domain does not say
+	SPFPass                 // the client may send
+	SPFFail                 // it may not
+	SPFSoftFail             // it probably may not
+	SPFTempError            // no answer, or none yet: nothing is known
+	SPFPermError            // the record cannot be understood
+)
+
+// Known reports whether an answer was had, whatever it says.
+func (o SPFOutcome) Known() bool { return o != SPFNotAsked && o != SPFTempError }
+
+// SPF is the right of the client to send for the domain that it claims: the
+// sender's, or for the null sender the one of HELO (RFC 7208 section 2.4).
+type SPF struct {
+	Outcome SPFOutcome
+	Never   bool   // with SPFFail: the whole record is "v=spf1 -all", the domain sends no mail
+	Domain  string // that was asked
+	Detail  string // for the operator, in place of Domain: what decided; may quote the record
+	Stale   bool   // rests on an answer served past its expiry
+}
+
+// A LocalAction is what a rule of the operator's own asks for.
+type LocalAction uint8
+
+// The actions: deny goes before allow, and allow before points.
+const (
+	LocalDeny LocalAction = iota
+	LocalAllow
+	LocalPoints
+)
+
+// A LocalHit is one rule of the operator's own ([[local]]) that matches.
+type LocalHit struct {
+	Action LocalAction
+	Points float64 // of LocalPoints; negative speaks for the client
+	Detail string  // which rule, whose, and why
+	Stale  bool    // rests on a PTR name served past its expiry: may lift or defer, not refuse
+	// Possible: it would match under some answer to a question that failed (a
+	// rule about the PTR name). It is no finding, but where it could lift the
+	// visit, it holds back a reject (law 2). Of a Session's hits only.
+	Possible bool
 }

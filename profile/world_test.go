@@ -16,6 +16,8 @@ type world struct {
 	us     *Us
 	hosts  map[string]worldHost
 	ptr    []string
+
+	saidHelo, saidFrom string // what the client may say besides
 }
 
 type worldHost struct {
@@ -114,12 +116,42 @@ func (w *world) session() Session {
 		"", "localhost", "host", "ylmf-pc", "bad name", "192.0.2.99", "[192.0.2.99]", "[" + w.client.String() + "]",
 		"[127.0.0.1]", "us.example", "MX.us.example.", "gone.example", "[IPv6:2001:db8:ffff::25]",
 	}, pool...)
-	helos = append(helos, w.ptr...)
+	helos = append(append(helos, w.ptr...), w.saidHelo)
 	s.Helo = w.helo(Given(w.rng.Intn(3)), pick(w.rng, helos))
 	if w.rng.Intn(10) > 0 {
-		s.Sender = w.sender(pick(w.rng, append([]string{"<>", "<joe>", "<a b@good.example>", "<joe@[192.0.2.1]>", "<joe@gone.example>"}, mailboxes(pool)...)))
+		s.Sender = w.sender(pick(w.rng, append([]string{"<>", "<>", "<joe>", "<a b@good.example>", "<joe@[192.0.2.1]>", "<joe@gone.example>", "<ann@us.example>", w.saidFrom}, mailboxes(pool)...)))
 	}
+	s.SPF = w.spf(&s)
+	s.Local = w.local()
 	return s
+}
+
+// spf answers for the sender's domain, or for the HELO name of a bounce.
+func (w *world) spf(s *Session) SPF {
+	domain := s.Sender.Domain
+	if s.Sender.Null {
+		domain, _ = HeloHost(s.Helo.Name)
+	}
+	if s.Sender.Given != Shown || domain == "" {
+		return SPF{}
+	}
+	outcome := pick(w.rng, []SPFOutcome{SPFNone, SPFNeutral, SPFPass, SPFPass, SPFFail, SPFFail, SPFSoftFail, SPFPermError})
+	return SPF{Outcome: outcome, Never: outcome == SPFFail && w.rng.Intn(2) == 0, Domain: domain}
+}
+
+// local draws rules of the operator's that match, mostly none.
+func (w *world) local() []LocalHit {
+	if w.rng.Intn(3) > 0 {
+		return nil
+	}
+	var hits []LocalHit
+	for range 1 + w.rng.Intn(3) {
+		hits = append(hits, LocalHit{
+			Action: pick(w.rng, []LocalAction{LocalDeny, LocalAllow, LocalPoints, LocalPoints, LocalPoints}),
+			Points: float64(w.rng.Intn(240)-120) / 10, Detail: "rule",
+		})
+	}
+	return hits
 }
 
 func mailboxes(pool []string) []string {
@@ -209,6 +241,25 @@ func questions(s *Session) []question {
 	add("sender MX", s.Sender.MX, !speaksFor, func(s *Session, to Outcome) {
 		s.Sender.MX, s.Sender.NullMX, s.Sender.Exchanges = to, false, nil
 	})
+	if s.SPF.Outcome.Known() {
+		qs = append(qs, question{"SPF", s.SPF.Outcome != SPFPass, func(s *Session, to Outcome) {
+			s.SPF = SPF{}
+			if to == Failed {
+				s.SPF.Outcome = SPFTempError
+			}
+		}})
+	}
+	for i, h := range s.Local { // as by the PTR name
+		if !h.Possible {
+			against := h.Action == LocalDeny || h.Action == LocalPoints && h.Points > 0
+			qs = append(qs, question{"what a rule is about", against, func(s *Session, to Outcome) {
+				s.Local[i].Possible = true
+				if to == NotAsked {
+					s.Local = append(s.Local[:i], s.Local[i+1:]...)
+				}
+			}})
+		}
+	}
 	for i := range s.Sender.Exchanges {
 		addHost(add, "MX target", &s.Sender.Exchanges[i].Host, s.Client, func(s *Session) *Host { return &s.Sender.Exchanges[i].Host })
 	}
@@ -241,6 +292,7 @@ func only(addrs []netip.Addr, keep func(netip.Addr) bool) []netip.Addr {
 func lost(s Session, q question, to Outcome) Session {
 	s.RDNS.Names = append([]PTR(nil), s.RDNS.Names...)
 	s.Sender.Exchanges = append([]Exchange(nil), s.Sender.Exchanges...)
+	s.Local = append([]LocalHit(nil), s.Local...)
 	q.lose(&s, to)
 	return s
 }

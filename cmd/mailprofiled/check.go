@@ -31,11 +31,14 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	}
 	cfg, report := config.Load(*path)
 	if cfg == nil {
-		fmt.Fprintln(stdout, report)
-		fmt.Fprintf(stderr, "mailprofiled check: %s\n", count(len(report.Errors), "mistake"))
+		lists := rulesBeside(report, nil)
+		for _, p := range append(report.Problems(), lists...) {
+			fmt.Fprintln(stdout, p)
+		}
+		fmt.Fprintf(stderr, "mailprofiled check: %s\n", count(len(report.Errors)+mistakes(lists), "mistake"))
 		return exitFailed
 	}
-	settings := *show || *changed
+	settings, code := *show || *changed, exitFine
 	problems := stdout
 	if settings {
 		problems = stderr
@@ -43,7 +46,14 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	for _, p := range report.Problems() {
 		fmt.Fprintln(problems, p)
 	}
-	code := exitFine
+	_, cfg, lists, _ := loadLocal(cfg, nil)
+	for _, p := range lists {
+		fmt.Fprintln(problems, p)
+	}
+	if n := mistakes(lists); n > 0 {
+		fmt.Fprintf(stderr, "mailprofiled check: %s in the local rules and their files\n", count(n, "mistake"))
+		code = exitFailed
+	}
 	if *dns && !dnsAnswers(cfg, problems) {
 		code = exitFailed
 	}

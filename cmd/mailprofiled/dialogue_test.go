@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/dnstest"
-	"mailprofiled/internal/logging"
 	"mailprofiled/internal/miltertest"
 )
 
@@ -90,12 +90,20 @@ func startDaemon(t *testing.T, text string, dns *dnstest.Server) string {
 	if cfg == nil {
 		t.Fatal(report)
 	}
+	runDaemon(t, newDaemon(cfg, io.Discard))
+	return socket
+}
+
+// runDaemon lets a daemon serve until the test ends.
+func runDaemon(t *testing.T, d *daemon) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, ready := make(chan error, 1), make(chan struct{})
-	go func() { ended <- serve(ctx, cfg, logging.Discard(), func() { close(ready) }) }()
+	go func() { ended <- d.serve(ctx, func() { close(ready) }) }()
 	select {
 	case <-ready:
 	case err := <-ended:
+		cancel()
 		t.Fatalf("serve: %v", err)
 	}
 	t.Cleanup(func() {
@@ -104,7 +112,6 @@ func startDaemon(t *testing.T, text string, dns *dnstest.Server) string {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return socket
 }
 
 func dial(t *testing.T, socket string) net.Conn {

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 
+	"mailprofiled/internal/admin"
+	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/logging"
 )
@@ -16,7 +20,8 @@ Judges one visit now, through the engine of the daemon, and prints the look-ups,
 the findings with their points, and the reply. It counts nothing. What no flag
 tells is taken as not known, and not held against the client.
 
-The state of a running daemon is not asked in this version: nobody has been
+A running daemon with the same settings is asked, so that its cache and what it
+remembers count. Without one it is judged here, with empty state: nobody has been
 deferred yet, and nobody has come back.`
 
 func runExplain(args []string, stdout, stderr io.Writer) int {
@@ -53,19 +58,52 @@ func runExplain(args []string, stdout, stderr io.Writer) int {
 	if cfg == nil {
 		return exitFailed
 	}
-	r, err := newResolver(cfg, logging.Discard())
+	rec, note, err := explain(cfg, q)
 	if err != nil {
 		fmt.Fprintf(stderr, "mailprofiled explain: %v\n", err)
 		return exitFailed
 	}
-	defer r.Close()
-	rec := newEngine(cfg, r, logging.Discard()).Explain(q)
 	if *asJSON {
 		return printJSON(rec, stdout, stderr)
 	}
-	fmt.Fprintln(stderr, "note: judged with empty state, no running daemon was asked")
+	fmt.Fprintln(stderr, "note: "+note)
 	printRecord(rec, stdout)
 	return exitFine
+}
+
+// explain asks the running daemon, or else judges here. The note says which, and why.
+func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note string, err error) {
+	rec, err = askToExplain(cfg, q)
+	switch {
+	case err == nil:
+		return rec, "judged by the running daemon, with what it remembers", nil
+	case errors.Is(err, admin.ErrNoDaemon):
+		note = "judged with empty state, no running daemon was asked"
+	case errors.Is(err, admin.ErrOtherSettings):
+		note = "judged with empty state: the running daemon has other settings than " + cfg.Path + "; \"mailprofiled reload\" gives it these"
+	default:
+		note = fmt.Sprintf("judged with empty state, the running daemon could not be asked: %v", err)
+	}
+	set, cfg, problems, fatal := loadLocal(cfg, nil)
+	if fatal {
+		return nil, "", fmt.Errorf("the local rules cannot be used:\n%s", strings.Join(texts(problems), "\n"))
+	}
+	servers, err := dnsServers(cfg)
+	if err != nil {
+		return nil, "", err
+	}
+	r := newResolver(servers, cfg.DNS.CacheBytes, logging.Discard())
+	defer r.Close()
+	return newEngine(cfg, r, nil, set, nil, logging.Discard()).Explain(q), note, nil
+}
+
+func askToExplain(cfg *config.Config, q engine.Query) (*engine.Record, error) {
+	if cfg.Admin.Control == "" {
+		return nil, admin.ErrNoDaemon
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), controlWait)
+	defer cancel()
+	return admin.Dial(cfg.Admin.Control).Explain(ctx, cfg.SettingsID(), q)
 }
 
 func printJSON(v any, stdout, stderr io.Writer) int {
@@ -91,9 +129,14 @@ func trimAddr(s string) string {
 
 // printRecord prints a record for people. Text of strangers is quoted where it
 // is not plain.
-func printRecord(rec *engine.Record, w io.Writer) {
+func printRecord(rec *engine.Record, to io.Writer) {
+	w := new(strings.Builder)
+	defer func() { // an empty last column leaves blanks
+		for line := range strings.Lines(w.String()) {
+			fmt.Fprintln(to, strings.TrimRight(line, " \n"))
+		}
+	}()
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	defer tw.Flush()
 	row := func(label string, cells ...string) { fmt.Fprintf(tw, "%s\t%s\n", label, strings.Join(cells, "\t")) }
 	row("client:", rec.Client)
 	row("ptr:", orDash(rec.PTR))

@@ -34,6 +34,8 @@ func commands() []command {
 		{"serve", "run the daemon in the foreground", runServe},
 		{"check", "read the whole configuration and print every mistake", runCheck},
 		{"explain", "judge one visit now, and say why", runExplain},
+		{"status", "tell how the running daemon is", runStatus},
+		{"reload", "have the running daemon take over a changed configuration", runReload},
 		{"version", "print version, commit and Go version", runVersion},
 	}
 }

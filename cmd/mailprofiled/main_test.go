@@ -1,13 +1,24 @@
 package main
 
 import (
-	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"mailprofiled/internal/admin"
+	"mailprofiled/internal/config"
 	"mailprofiled/internal/dnstest"
+	"mailprofiled/internal/miltertest"
 )
 
 // TestMain lets the scripts below call mailprofiled as a command.
@@ -20,8 +31,12 @@ func TestMain(m *testing.M) {
 const noSleep = "atexit_sleep_ms=10"
 
 // TestScripts runs the command-line sessions in testdata/script. Each has a DNS
-// of its own, from its files zone and misbehave, at the address $DNS; its config.toml may use
-// that by the word DNS in quotes.
+// of its own, from its files zone and misbehave, at the address $DNS; its *.toml
+// may use that by the word DNS in quotes, and its folder by WORK. Commands of ours:
+//
+//	serving CONFIG    waits until the daemon of that configuration can be asked
+//	deliver SOCKET    an MTA has a client from 192.0.2.66 deliver to user@here.example
+//	until RE CMD...   runs a command until its output matches
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -44,20 +59,99 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("DNS", server.Addr().String())
-			return fillIn(env.WorkDir+"/config.toml", server.Addr().String())
+			return fillIn(env.WorkDir, server.Addr().String())
 		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver, "until": until},
 	})
 }
 
-// fillIn puts the address of the DNS server into a configuration; a script
-// without one has none.
-func fillIn(path, dns string) error {
-	text, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		return nil
-	}
+// fillIn puts folder and DNS server into the configurations of a script.
+func fillIn(dir, dns string) error {
+	files, err := filepath.Glob(dir + "/*.toml")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, bytes.ReplaceAll(text, []byte(`"DNS"`), []byte(`"`+dns+`"`)), 0o600)
+	words := strings.NewReplacer(`"DNS"`, `"`+dns+`"`, "WORK", dir)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(words.Replace(string(text))), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitServing is the command serving.
+func awaitServing(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: serving CONFIG")
+	}
+	daemon := admin.Dial(config.ControlSocket(ts.MkAbs(args[0])))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		_, err := daemon.Status(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			ts.Fatalf("not serving: %v", err)
+		}
+	}
+}
+
+// until is the command of that name.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: until REGEXP COMMAND ARGS...")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	end := time.After(time.Minute)
+	for {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-end:
+			ts.Fatalf("never: %s (%v)", args[0], err)
+		}
+	}
+}
+
+// deliver is the command of that name.
+func deliver(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: deliver SOCKET")
+	}
+	c, err := net.Dial("unix", ts.MkAbs(args[0]))
+	ts.Check(err)
+	v := miltertest.NewVisit(c, miltertest.Postfix())
+	defer v.Close()
+	ts.Check(v.Negotiate())
+	_, err = v.Connect(miltertest.Peer{Addr: netip.MustParseAddr("192.0.2.66"), Port: 25})
+	ts.Check(err)
+	_, err = v.Helo("mail.bad.example")
+	ts.Check(err)
+	_, err = v.Mail("<jo@good.example>", "")
+	ts.Check(err)
+	a, err := v.Rcpt("<user@here.example>")
+	ts.Check(err)
+	ts.Logf("%v", a)
+	ts.Check(v.Quit())
+	_, _, err = v.Receive() // the daemon closes when it has done all
+	if !errors.Is(err, io.EOF) {
+		ts.Fatalf("after QUIT: %v", err)
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
+	"mailprofiled/internal/local"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/resolver"
 	"mailprofiled/profile"
@@ -26,20 +27,25 @@ func load(path string, stderr io.Writer) *config.Config {
 	return cfg
 }
 
-// newResolver returns a resolver for the configured servers.
-func newResolver(cfg *config.Config, logger *slog.Logger) (*resolver.Resolver, error) {
-	servers := cfg.DNS.Servers
-	if len(servers) == 0 {
-		var err error
-		if servers, err = resolver.SystemServers("/etc/resolv.conf"); err != nil {
-			return nil, fmt.Errorf("%w; name the servers in dns.servers", err)
-		}
+// dnsServers gives the servers to ask.
+func dnsServers(cfg *config.Config) ([]netip.AddrPort, error) {
+	if len(cfg.DNS.Servers) > 0 {
+		return cfg.DNS.Servers, nil
 	}
-	return resolver.New(resolver.Config{Servers: servers, CacheBytes: cfg.DNS.CacheBytes, Logger: logger}), nil
+	servers, err := resolver.SystemServers(resolvConf)
+	if err != nil {
+		return nil, fmt.Errorf("%w; name the servers in dns.servers", err)
+	}
+	return servers, nil
+}
+
+// newResolver returns a resolver for servers, with so many bytes of cache.
+func newResolver(servers []netip.AddrPort, cache int64, logger *slog.Logger) *resolver.Resolver {
+	return resolver.New(resolver.Config{Servers: servers, CacheBytes: cache, Logger: logger})
 }
 
 // newEngine returns an engine that works by the configuration.
-func newEngine(cfg *config.Config, r *resolver.Resolver, logger *slog.Logger) *engine.Engine {
+func newEngine(cfg *config.Config, r *resolver.Resolver, retries *memory.Retries, set *local.Set, observer engine.Observer, logger *slog.Logger) *engine.Engine {
 	return engine.New(engine.Options{
 		Policy:       cfg.Policy,
 		PolicyID:     cfg.PolicyID(),
@@ -54,11 +60,15 @@ func newEngine(cfg *config.Config, r *resolver.Resolver, logger *slog.Logger) *e
 		},
 		Budget:   cfg.DNS.Budget,
 		Resolver: r,
-		Retries: memory.NewRetries(memory.Windows{
-			After: cfg.Retry.After, Within: cfg.Retry.Within, Keep: cfg.Retry.Keep,
-		}),
-		Logger: logger,
+		Retries:  retries,
+		Local:    set,
+		Logger:   logger,
+		Observer: observer,
 	})
+}
+
+func retryWindows(cfg *config.Config) memory.Windows {
+	return memory.Windows{After: cfg.Retry.After, Within: cfg.Retry.Within, Keep: cfg.Retry.Keep}
 }
 
 // parseAddr reads an address typed by an operator: with or without brackets or

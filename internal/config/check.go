@@ -26,7 +26,10 @@ func check(l *loader, c *Config, main *source) {
 		l.checkRetry(c)
 	}
 	l.checkTimes(c)
+	l.checkSockets(c)
 	l.checkAlone(c)
+	l.checkStrangers(c)
+	l.checkDirectories(c)
 	if c.Milter.AnswerAtMail {
 		l.at("milter.answer_at").warn(`milter.answer_at is "mail": it shuts postmaster and abuse to refused clients`, `use "rcpt"`)
 	}
@@ -101,26 +104,39 @@ func (l *loader) checkTimes(c *Config) {
 
 func show(d time.Duration) string { return formatUnits(int64(d), durationUnits) }
 
-// checkAlone warns where points or thresholds differ from what the manual's
-// table of findings says of each one by itself.
+// checkAlone warns where points or thresholds make a finding refuse by itself that
+// by the table of findings does not, or the other way round. What a baseline ships
+// so is meant.
 func (l *loader) checkAlone(c *Config) {
-	others := map[string][]string{} // by problem: those not set themselves, a threshold does it
+	others := map[string][]string{} // by verb: those not set themselves, a threshold does it
+	plain := c.plain().Policy
+	reject := c.Policy.RejectScore
+	const remedy = "see that it is meant"
 	for _, info := range profile.Findings() {
-		problem := c.Policy.AloneProblem(info)
-		if problem == "" {
+		problem, points := c.Policy.AloneProblem(info), c.Policy.Points[info.ID].Value
+		if problem == "" || problem == plain.AloneProblem(info) {
 			continue
 		}
 		key := "points." + info.ID
-		if !l.isSet(key) {
-			others[problem] = append(others[problem], info.ID)
-			continue
+		set := l.isSet(key)
+		switch {
+		case info.Alone == profile.AloneNever && set:
+			l.at(key).warn(fmt.Sprintf("%s is %g: %s never refuses without other findings, whatever its points", key, points, info.ID), remedy)
+		case points >= reject && set:
+			l.at(key).warn(fmt.Sprintf("%s is %g: %s alone now refuses (%g >= reject_score), the points of %s never do", key, points, info.ID, points, plain.Baseline), remedy)
+		case set:
+			l.at(key).warn(fmt.Sprintf("%s is %g: %s alone no longer refuses (%g < reject_score), the points of %s do", key, points, info.ID, points, plain.Baseline), remedy)
+		case info.Alone == profile.AloneNever:
+			// Nothing changes: it is a law.
+		case points >= reject:
+			others["now refuses"] = append(others["now refuses"], info.ID)
+		default:
+			others["no longer refuses"] = append(others["no longer refuses"], info.ID)
 		}
-		l.at(key).warn(fmt.Sprintf("%s is %g: it %s, against the manual (alone: %s)", key, c.Policy.Points[info.ID].Value, problem, info.Alone),
-			fmt.Sprintf("see that it is meant: reject_score is %g", c.Policy.RejectScore))
 	}
-	for _, problem := range sorted(others) {
-		l.at("verdict.reject_score").warn(
-			fmt.Sprintf("verdict.reject_score is %g: %s %s, against the manual", c.Policy.RejectScore, some(others[problem]), problem),
+	for _, verb := range sorted(others) {
+		l.at("verdict.reject_score", "baseline").warn(
+			fmt.Sprintf("verdict.reject_score is %g: %s alone %s (in %s it is %g)", reject, some(others[verb]), verb, plain.Baseline, plain.RejectScore),
 			"see that it is meant, or change points too")
 	}
 }

@@ -21,8 +21,9 @@ import (
 
 // A Config is the effective settings: those of the files over the defaults.
 type Config struct {
-	Path    string // of the main file; "" when there is none
-	Monitor bool   // judge, log and count only
+	Path    string   // of the main file; "" when there is none
+	Files   []string // all that were read, the main one first
+	Monitor bool     // judge, log and count only
 
 	Us      Us
 	Milter  Milter
@@ -31,9 +32,12 @@ type Config struct {
 	HelpURL string          // with {id}; "" for none
 	Retry   Retry
 	Exempt  Exempt
+	Local   []LocalRule // in their order
 	Log     Log
+	Admin   Admin
 
 	origins map[string]Origin // by dotted key
+	lists   []byte            // see WithLists
 }
 
 // Us is who we are, as far as the operator says.
@@ -124,7 +128,7 @@ func (k *Key) get(c *Config) any { return reflect.ValueOf(k.field(c)).Elem().Int
 func Load(path string) (*Config, *Report) {
 	report := &Report{}
 	sources, sound := read(path, report)
-	return build(path, sources, sound, report)
+	return build(path, sources, sound, true, report)
 }
 
 // Parse reads a configuration from memory, without conf.d. name stands for the
@@ -132,23 +136,27 @@ func Load(path string) (*Config, *Report) {
 func Parse(name string, data []byte) (*Config, *Report) {
 	report := &Report{}
 	src := parse(name, 0, data, report)
-	return build(name, []*source{src}, src != nil, report)
+	return build(name, []*source{src}, src != nil, false, report)
 }
 
 // build makes a Config of the sources, the main file first. Where one is not
-// sound TOML, that is all there is to say.
-func build(path string, sources []*source, sound bool, report *Report) (*Config, *Report) {
+// sound TOML, that is all there is to say. here says that it is meant for this
+// machine, whose directories are looked at.
+func build(path string, sources []*source, sound, here bool, report *Report) (*Config, *Report) {
 	defer report.sort()
 	if !sound {
 		return nil, report
 	}
 	l := newLoader(tree(), report)
-	l.partial = len(report.Errors) > 0
+	l.partial, l.here = len(report.Errors) > 0, here
 	for _, src := range sources {
 		l.add(src)
 	}
 	c := l.apply()
 	c.Path = path
+	for _, src := range sources {
+		c.Files = append(c.Files, src.name)
+	}
 	check(l, c, sources[0])
 	if len(report.Errors) > 0 {
 		return nil, report
@@ -166,6 +174,7 @@ func (l *loader) apply() *Config {
 			c.origins[k.Name] = set.spot.origin()
 		}
 	}
+	c.Local = l.localRules()
 	c.Policy.Points = maps.Clone(c.Policy.Points)
 	for id, set := range l.settings {
 		if set.key.Name == "points.*" && set.value != nil {

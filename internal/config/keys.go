@@ -16,7 +16,7 @@ const (
 // keysNow are the keys of this version.
 func keysNow() []Key {
 	var keys []Key
-	for _, section := range [][]Key{topKeys(), usKeys(), milterKeys(), dnsKeys(), verdictKeys(), retryKeys(), exemptKeys(), logKeys()} {
+	for _, section := range [][]Key{topKeys(), usKeys(), milterKeys(), dnsKeys(), verdictKeys(), retryKeys(), exemptKeys(), localKeys(), logKeys(), adminKeys()} {
 		keys = append(keys, section...)
 	}
 	return keys
@@ -26,7 +26,7 @@ func topKeys() []Key {
 	return []Key{
 		{
 			Name: "baseline", Kind: baselineKind(), Default: "standard", Hot: true, Policy: true,
-			Doc:   `A named, versioned set of points and thresholds; "standard@1" pins the version.`,
+			Doc:   `A named, versioned set of points and thresholds; "standard@1" pins the version. "strict" refuses a server without PTR, the others defer it.`,
 			field: func(c *Config) any { return &c.Policy.Baseline },
 			apply: func(c *Config, v any) { c.Policy = v.(*profile.Policy) },
 		},
@@ -42,12 +42,12 @@ func usKeys() []Key {
 	return []Key{
 		{
 			Name: "us.names", Kind: hostsKind(false, "host names"), Default: []any{}, Hot: true,
-			Doc:   "Our host names, added to those the MTA tells.",
+			Doc:   "Our host names, added to the one the MTA tells: a stranger who greets with one lies. A domain does not cover the hosts below it.",
 			field: func(c *Config) any { return &c.Us.Names },
 		},
 		{
 			Name: "us.domains", Kind: hostsKind(true, "domains"), Default: []any{}, Hot: true,
-			Doc:   "Domains that are final here.",
+			Doc:   "Domains that are final here: no stranger may greet with one, and postmaster and abuse there stay open to all.",
 			field: func(c *Config) any { return &c.Us.Domains },
 		},
 		{
@@ -72,7 +72,7 @@ func milterKeys() []Key {
 		},
 		{
 			Name: "milter.socket_group", Kind: groupKind(), Default: "",
-			Doc:   "Group of the unix sockets; empty keeps the daemon's own.",
+			Doc:   "Group of the unix sockets; empty keeps the daemon's own, or that of a setgid directory.",
 			field: func(c *Config) any { return &c.Milter.SocketGroup },
 		},
 		{
@@ -113,7 +113,7 @@ func milterKeys() []Key {
 func dnsKeys() []Key {
 	return []Key{
 		{
-			Name: "dns.servers", Kind: serversKind(), Default: []any{},
+			Name: "dns.servers", Kind: serversKind(), Default: []any{}, Hot: true,
 			Doc:   "DNS servers to ask, by address; empty takes those of /etc/resolv.conf.",
 			field: func(c *Config) any { return &c.DNS.Servers },
 		},
@@ -123,7 +123,7 @@ func dnsKeys() []Key {
 			field: func(c *Config) any { return &c.DNS.Budget },
 		},
 		{
-			Name: "dns.cache_size", Kind: sizeKind(4<<10, 1<<40), Default: "256MiB",
+			Name: "dns.cache_size", Kind: sizeKind(4<<10, 1<<40), Default: "256MiB", Hot: true,
 			Doc:   "Memory for DNS answers; a client costs at most 1 KiB.",
 			field: func(c *Config) any { return &c.DNS.CacheBytes },
 		},
@@ -154,17 +154,17 @@ func retryKeys() []Key {
 	return []Key{
 		{
 			Name: "retry.after", Kind: durationKind(time.Millisecond, 7*day), Default: "1m", Hot: true, Policy: true,
-			Doc:   "A visit deferred for its score passes when it comes back this long after the first deferral,",
+			Doc:   "A visit deferred for its score passes when it comes back this long after the first deferral.",
 			field: func(c *Config) any { return &c.Retry.After },
 		},
 		{
 			Name: "retry.within", Kind: durationKind(time.Millisecond, 90*day), Default: "24h", Hot: true, Policy: true,
-			Doc:   "and not later than this.",
+			Doc:   "It must come back within this time after the first deferral.",
 			field: func(c *Config) any { return &c.Retry.Within },
 		},
 		{
 			Name: "retry.keep", Kind: durationKind(0, 365*day), Default: "7d", Hot: true, Policy: true,
-			Doc:   "Its network then passes for so long, while its score stays between the thresholds.",
+			Doc:   "The network of a server that came back passes for so long, while its score stays between the thresholds.",
 			field: func(c *Config) any { return &c.Retry.Keep },
 		},
 	}
@@ -174,7 +174,7 @@ func exemptKeys() []Key {
 	return []Key{
 		{
 			Name: "exempt.networks", Kind: networksKind(), Default: []any{}, Hot: true, Policy: true,
-			Doc:   "Clients that skip server checks, added to loopback: networks or addresses.",
+			Doc:   "Clients that skip server checks, added to loopback: networks or addresses. What Postfix has in mynetworks, backup MX, relays, partners.",
 			field: func(c *Config) any { return &c.Exempt.Networks },
 		},
 		{

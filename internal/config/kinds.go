@@ -311,16 +311,3 @@ func tomlString(s string) string {
 	}
 	return b.String() + `"`
 }
-
-func dateKind() Kind {
-	return Kind{
-		Name: "date",
-		parse: func(raw any, s spot) (any, bool) {
-			if t, ok := raw.(time.Time); ok {
-				return t, true
-			}
-			return s.wrongType(raw, "a date without quotes: 2027-01-31")
-		},
-		format: func(v any) string { return v.(time.Time).Format(time.DateOnly) },
-	}
-}

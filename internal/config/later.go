@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"mailprofiled/profile"
 )
 
 // keysLater are the keys that the manual promises and this version refuses.
@@ -39,13 +37,6 @@ func keysLater() []Key {
 		{Name: "lists.own[].test.listed", Kind: text},
 		{Name: "lists.own[].test.unlisted", Kind: text},
 
-		{Name: "local[].match", Kind: texts},
-		{Name: "local[].action", Kind: plainChoice("allow", "deny", "points")},
-		{Name: "local[].points", Kind: number},
-		{Name: "local[].owner", Kind: text},
-		{Name: "local[].reason", Kind: text},
-		{Name: "local[].expires", Kind: dateKind()},
-
 		{Name: "limit[].name", Kind: text},
 		{Name: "limit[].per", Kind: plainChoice("account", "client", "network", "recipient", "recipient_domain", "sender", "sender_domain")},
 		{Name: "limit[].count", Kind: plainChoice("messages", "recipients")},
@@ -64,8 +55,6 @@ func keysLater() []Key {
 		Key{Name: "state.redis", Kind: secretKind(), Default: ""},
 		Key{Name: "geo.country", Kind: text, Default: ""},
 		Key{Name: "geo.asn", Kind: text, Default: ""},
-		Key{Name: "admin.listen", Kind: text, Default: "127.0.0.1:8892"},
-		Key{Name: "admin.control", Kind: text, Default: "/run/mailprofiled/control.sock"},
 	)
 	for i := range rows {
 		rows[i].Later = true
@@ -95,38 +84,12 @@ func plainChoice(texts ...string) Kind {
 	return choiceKind(words...)
 }
 
-// baselineKind takes the name of a set of points, which it loads.
-func baselineKind() Kind {
-	const now = `use "standard" or "standard@1"`
-	kind := textKind("baseline", "standard", func(text string, s spot) (any, bool) {
-		policy, err := profile.Baseline(text)
-		if err == nil {
-			return policy, true
-		}
-		name, version, pinned := strings.Cut(text, "@")
-		switch known := []string{"cautious", "standard", "strict"}; {
-		case name == "cautious" || name == "strict":
-			return s.bad(quote(text), notYet, now)
-		case name == "standard" && pinned:
-			return s.bad(quote(text), "a version that this program does not have: "+quote(version), now)
-		case nearest(name, known) != "":
-			return s.bad(quote(text), "not known", "did you mean "+quote(nearest(name, known))+"?")
-		default:
-			return s.bad(quote(text), "not known", now)
-		}
-	}, formatText)
-	kind.Range = `"standard" or "standard@1"`
-	return kind
-}
-
 // findingsPromised are the ids of the manual that may not be judged yet, and
 // those that end in a name of the operator's.
 var (
 	findingsPromised = []string{
-		"helo-many", "from-is-us", "from-unrelated",
-		"spf-fail", "spf-softfail", "spf-none", "spf-permerror", "spf-pass", "spf-never", "spf-error",
-		"rcpt-unknown", "rcpt-error", "rcpt-harvest", "rcpt-trap", "account-hijack",
-		"history-good", "history-bad", "first-seen", "retry-passed", "local-allow", "local-deny", "local-points",
+		"helo-many", "rcpt-unknown", "rcpt-error", "rcpt-harvest", "rcpt-trap", "account-hijack",
+		"history-good", "history-bad", "first-seen",
 	}
 	findingsNamed = []string{"dnsbl:", "rhsbl:", "dnswl:", "limit:"}
 )

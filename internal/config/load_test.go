@@ -108,7 +108,7 @@ func TestUnreadable(t *testing.T) {
 		want  string
 	}{
 		{"missing", nil, nil,
-			"m.toml:1: cannot be read: no such file or directory; create it, or name the right one"},
+			"m.toml:1: cannot be read: no such file or directory; create it, or name another with --config"},
 		{"a directory", nil, func(dir string) error { return os.Mkdir(dir+"/m.toml", 0o755) },
 			"m.toml:1: cannot be read: is a directory; name a file"},
 		{"a symlink loop", nil, func(dir string) error { return os.Symlink("m.toml", dir+"/m.toml") },

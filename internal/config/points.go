@@ -12,8 +12,11 @@ import (
 // maxPoints bounds one finding's points, both ways; thresholds go as far.
 const maxPoints = 1000
 
-// retryPassed is judged like a finding, but weighs nothing by its nature.
-const retryPassed = "retry-passed"
+// Findings that act, or weigh, by something else than their points.
+const (
+	retryPassed = "retry-passed"
+	localPoints = "local-points"
+)
 
 // pointsKind takes a row of [points].
 func pointsKind() Kind {
@@ -92,6 +95,10 @@ func pointsNumber(f float64, s spot) (any, bool) {
 		return s.bad(shown, "DNS trouble is no evidence and has no points", `use 0, "tempfail", "off" or "monitor"`)
 	case s.last == retryPassed && f != 0:
 		return s.bad(shown, "it lets a deferred visit pass and has no points", `use 0, "off" or "monitor"`)
+	case info.Fixed && f != 0:
+		return s.bad(shown, "the rules in [[local]] say what they do", `use "off" or "monitor"`)
+	case s.last == localPoints:
+		s.odd(shown, "the rules in [[local]] say what they weigh, and still count", `use "off" or "monitor", or remove it`)
 	case info.Lifts != nil && f > 0:
 		return s.bad(shown, "this finding speaks for the client", fmt.Sprintf("use %g", -f))
 	case info.Lifts == nil && f < 0:

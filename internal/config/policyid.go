@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -10,18 +11,42 @@ import (
 // PolicyID names the policy: the baseline and the first 8 hex digits of a
 // SHA-256 over the settings that make verdicts, "standard@1-3f9a2c1b". Two
 // machines that differ only in sockets, [us], [dns] or [log] share it, and so
-// do two files that say the same in other words.
+// do two files that say the same in other words. What the files of [[local]] hold
+// counts once WithLists has told it.
 func (c *Config) PolicyID() string {
-	sum := sha256.Sum256([]byte(c.canonical()))
+	sum := sha256.Sum256([]byte(c.canonical(c.lists)))
 	return c.Policy.Baseline + "-" + hex.EncodeToString(sum[:4])
 }
 
-// canonical lists what the hash covers, one setting a line, in order.
-func (c *Config) canonical() string {
-	var lines []string
+// SettingsID names all settings on which a verdict may rest: those of the policy,
+// [us], [dns] and [[local]]. Two configurations with the same one judge the same
+// visit alike, by what the files of [[local]] hold at that time: a daemon follows them.
+func (c *Config) SettingsID() string {
+	var b strings.Builder
+	b.WriteString(c.canonical(nil))
+	for i := range c.Local {
+		c.Local[i].print(&b)
+	}
+	for _, k := range keysNow() {
+		if strings.HasPrefix(k.Name, "us.") || strings.HasPrefix(k.Name, "dns.") {
+			b.WriteString(k.Name + " = " + k.Kind.canonical(k.get(c)) + "\n")
+		}
+	}
+	sum := sha256.Sum256([]byte(b.String()))
+	return hex.EncodeToString(sum[:8])
+}
+
+// canonical lists what the hash covers, one setting a line, in order. Of the
+// baseline that is all it brings, so that a machine with another build of it shows.
+// lists is the digest of the files of [[local]].
+func (c *Config) canonical(lists []byte) string {
+	lines := []string{"bots = " + strings.Join(slices.Sorted(slices.Values(c.Policy.Bots)), " ")}
+	for id, text := range c.Policy.Texts {
+		lines = append(lines, "text."+id+" = "+tomlString(text))
+	}
 	for _, k := range keysNow() {
 		switch {
-		case !k.Policy:
+		case !k.Policy || inElement(k.Name):
 		case k.Name == "points.*":
 			for _, id := range findingIDs() {
 				lines = append(lines, "points."+id+" = "+k.Kind.canonical(c.Policy.Points[id]))
@@ -29,6 +54,12 @@ func (c *Config) canonical() string {
 		default:
 			lines = append(lines, k.Name+" = "+k.Kind.canonical(k.get(c)))
 		}
+	}
+	for i := range c.Local {
+		lines = append(lines, fmt.Sprintf("local[%06d] = %s", i, c.Local[i].line()))
+	}
+	if c.readsLists() {
+		lines = append(lines, "local files = "+hex.EncodeToString(lists))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n") + "\n"

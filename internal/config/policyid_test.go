@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mailprofiled/profile"
 )
 
 func mustParse(t *testing.T, text string) *Config {
@@ -66,6 +68,16 @@ func TestPolicyIDChanges(t *testing.T) {
 		monitor + "points.rdns-missing = \"off\"\n",
 		monitor + "points.rdns-missing = \"monitor\"\n",
 		monitor + "points.rdns-error = \"tempfail\"\n",
+		monitor + "points.spf-fail = 1.25\n",
+		monitor + "points.spf-pass = -1\n",
+		monitor + "points.spf-error = \"tempfail\"\n",
+		monitor + "points.from-is-us = 7\n",
+		monitor + "points.from-unrelated = 1\n",
+		monitor + "points.local-deny = \"monitor\"\n",
+		monitor + "points.local-allow = \"off\"\n",
+		monitor + "points.local-points = \"monitor\"\n",
+		monitor + "baseline = \"cautious\"\n",
+		monitor + "baseline = \"strict\"\n",
 		monitor + "retry.after = \"2m\"\n",
 		monitor + "retry.within = \"2d\"\n",
 		monitor + "retry.keep = \"0\"\n",
@@ -108,6 +120,9 @@ func TestPrintChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "# policy " + c.PolicyID() + `
+# drift from standard@1, in 2 of 41 points and thresholds:
+#   verdict.reject_score         10.0 -> 12.0
+#   points.rdns-missing          6.0 -> "off"
 mode = "enforce"  # m.toml:1
 
 [us]
@@ -121,6 +136,86 @@ rdns-missing = "off"  # m.toml:6
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestPrintChangedOfBaselines(t *testing.T) {
+	for _, tc := range []struct{ name, text, want string }{
+		{"as shipped", monitor, "# points and thresholds are those of standard@1\nmode = \"monitor\"  # m.toml:1\n"},
+		{"another baseline as shipped", monitor + "baseline = \"strict\"\n", "# points and thresholds are those of strict@1\nbaseline = \"strict@1\"  # m.toml:2\nmode = \"monitor\"  # m.toml:1\n"},
+		{
+			"drift is told against the site's own baseline", monitor + "baseline = \"cautious@1\"\npoints.spf-pass = -1\npoints.local-deny = \"monitor\"\npoints.rdns-missing = " + cautiousPoints(t, "rdns-missing") + "\n",
+			"# drift from cautious@1, in 2 of 41 points and thresholds:\n" +
+				"#   points.spf-pass              0.0 -> -1.0\n#   points.local-deny            on -> \"monitor\"\n" +
+				"baseline = \"cautious@1\"  # m.toml:2\nmode = \"monitor\"  # m.toml:1\n\n[points]\nspf-pass = -1.0  # m.toml:3\nlocal-deny = \"monitor\"  # m.toml:4\n",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := mustParse(t, tc.text)
+			var b bytes.Buffer
+			if err := c.Print(&b, true); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff("# policy "+c.PolicyID()+"\n"+tc.want, b.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func cautiousPoints(t *testing.T, id string) string {
+	t.Helper()
+	p, err := profile.Baseline("cautious")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return formatNumber(p.Points[id].Value)
+}
+
+// What is shipped as data makes verdicts and replies too: a build with other
+// words or names is another policy.
+func TestPolicyIDCoversTheDataOfTheBaseline(t *testing.T) {
+	seen := map[string]string{}
+	for name, change := range map[string]func(*profile.Policy){
+		"nothing":                func(*profile.Policy) {},
+		"a sentence":             func(p *profile.Policy) { p.Texts["rdns-missing"] += "." },
+		"a sentence more":        func(p *profile.Policy) { p.Texts["relation"] = "x" },
+		"no sentence":            func(p *profile.Policy) { delete(p.Texts, "rdns-missing") },
+		"a bot's name":           func(p *profile.Policy) { p.Bots = append(p.Bots, "other-pc") },
+		"no bots":                func(p *profile.Policy) { p.Bots = nil },
+		"a threshold":            func(p *profile.Policy) { p.TempfailScore = 4.5 },
+		"points":                 func(p *profile.Policy) { p.Points["spf-fail"] = profile.Points{Value: 1.25} },
+		"how the points count":   func(p *profile.Policy) { p.Points["local-deny"] = profile.Points{Rule: profile.Monitor} },
+		"the name of a baseline": func(p *profile.Policy) { p.Baseline = "standard@2" },
+	} {
+		c := mustParse(t, monitor)
+		change(c.Policy)
+		id := c.PolicyID()
+		if other, ok := seen[id]; ok {
+			t.Errorf("%s and %s share %s", name, other, id)
+		}
+		seen[id] = name
+	}
+	c := mustParse(t, monitor)
+	c.Policy.Bots = []string{"b", "a"}
+	one := c.PolicyID()
+	if c.Policy.Bots = []string{"a", "b"}; c.PolicyID() != one {
+		t.Error("the order of bots makes another policy")
+	}
+}
+
+func TestBaselineNames(t *testing.T) {
+	for text, want := range map[string]string{
+		"cautious": "cautious@1", "standard": "standard@1", "strict": "strict@1",
+		"cautious@1": "cautious@1", "standard@1": "standard@1", "strict@1": "strict@1",
+	} {
+		c, r := Parse("m.toml", []byte(monitor+"baseline = \""+text+"\"\n"))
+		if c == nil || r.String() != "" {
+			t.Fatalf("%s: %s", text, r)
+		}
+		if got := c.Policy.Baseline; got != want || !strings.HasPrefix(c.PolicyID(), want+"-") {
+			t.Errorf("%s is %s, policy %s", text, got, c.PolicyID())
+		}
 	}
 }
 

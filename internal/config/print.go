@@ -11,10 +11,13 @@ import (
 
 // Print writes the effective settings as TOML that loads again, each with the
 // file and line that made it. With changedOnly it leaves out those that are as
-// the baseline has them. Secrets are masked.
+// the baseline has them, and sums up the drift from it. Secrets are masked.
 func (c *Config) Print(w io.Writer, changedOnly bool) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "# policy %s\n", c.PolicyID())
+	if changedOnly {
+		c.printDrift(out)
+	}
 	section := ""
 	for _, line := range c.lines(changedOnly) {
 		if line.section != section {
@@ -22,6 +25,10 @@ func (c *Config) Print(w io.Writer, changedOnly bool) error {
 			fmt.Fprintf(out, "\n[%s]\n", section)
 		}
 		fmt.Fprintf(out, "%s = %s  # %s\n", line.key, line.value, line.origin)
+	}
+	for i := range c.Local {
+		fmt.Fprintf(out, "\n[[local]]  # %s:%d\n", oneLine(c.Local[i].At.File), c.Local[i].At.Line)
+		c.Local[i].print(out)
 	}
 	return out.Flush()
 }
@@ -33,10 +40,12 @@ func (c *Config) lines(changedOnly bool) []printed {
 	plain := c.plain()
 	for _, k := range keysNow() {
 		switch {
+		case inElement(k.Name):
+			// Print writes each element behind the sections.
 		case k.Name == "points.*":
 			for _, id := range findingIDs() {
-				value := k.Kind.format(c.Policy.Points[id])
-				if !changedOnly || value != k.Kind.format(plain.Policy.Points[id]) {
+				value := shownPoints(&k, c, id)
+				if value != "on" && (!changedOnly || value != shownPoints(&k, plain, id)) {
 					lines = append(lines, printed{"points", id, value, c.origin("points."+id, true)})
 				}
 			}
@@ -45,8 +54,11 @@ func (c *Config) lines(changedOnly bool) []printed {
 				lines = append(lines, c.line(&k, k.DefaultTOML()))
 			}
 		default:
-			value := k.Kind.format(k.get(c))
-			if !changedOnly || k.Default == nil || value != k.Kind.format(k.get(plain)) {
+			value, usual := k.Kind.format(k.get(c)), plain
+			if k.Name == "baseline" {
+				usual = Default()
+			}
+			if !changedOnly || k.Default == nil || value != k.Kind.format(k.get(usual)) {
 				lines = append(lines, c.line(&k, value))
 			}
 		}

@@ -35,6 +35,9 @@ func read(path string, report *Report) (sources []*source, sound bool) {
 		data, err := readFile(name)
 		if err != nil {
 			what, remedy := unreadable("cannot be read", err)
+			if i == 0 && errors.Is(err, fs.ErrNotExist) {
+				remedy = "create it, or name another with --config"
+			}
 			report.add(Problem{File: name, Line: 1, What: what, Remedy: remedy, order: i})
 			sound = sound && i > 0
 			continue

@@ -36,6 +36,10 @@ func (p Problem) String() string {
 type Report struct {
 	Errors   []Problem // each of them stops the start
 	Warnings []Problem
+
+	// Local are the rules of [[local]] that are sound as far as this room looks at
+	// them, whatever is wrong elsewhere: their values and files can be looked at too.
+	Local []LocalRule
 }
 
 // Problems gives errors and warnings together, by file and line.

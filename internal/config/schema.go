@@ -52,6 +52,9 @@ func Keys() []Key {
 	return append(keysNow(), keysLater()...)
 }
 
+// inElement says that a key stands in each element of an array of tables.
+func inElement(name string) bool { return strings.Contains(name, "[]") }
+
 // A node is one place of the schema: a table, an array of tables or a value.
 type node struct {
 	key      *Key             // set where a value stands

@@ -50,7 +50,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 			bound[k.field(c)] = true
 		}
 	}
-	for _, section := range []any{&c.Us, &c.Milter, &c.DNS, &c.Retry, &c.Exempt, &c.Log} {
+	for _, section := range []any{&c.Us, &c.Milter, &c.DNS, &c.Retry, &c.Exempt, &c.Log, &c.Admin} {
 		v := reflect.ValueOf(section).Elem()
 		for i := range v.NumField() {
 			if !bound[v.Field(i).Addr().Interface()] {
@@ -67,8 +67,8 @@ func TestFindingsAreJudgedOrPromised(t *testing.T) {
 			t.Errorf("%s", r)
 		}
 	}
-	for _, id := range []string{"spf-fail", "dnsbl:zen", "rhsbl:x", "dnswl:y", "rcpt-unknown", "limit:new accounts", "account-hijack",
-		"history-good", "first-seen", "helo-many", "local-deny", "from-is-us", "from-unrelated"} {
+	for _, id := range []string{"dnsbl:zen", "rhsbl:x", "dnswl:y", "rcpt-unknown", "limit:new accounts", "account-hijack",
+		"history-good", "first-seen", "helo-many"} {
 		_, r := Parse("m.toml", fmt.Appendf(nil, "%s[points]\n%q = 1.0\n", monitor, id))
 		if len(r.Errors) != 1 || !strings.Contains(r.String(), "m.toml:3: ") || !strings.Contains(r.String(), notYet) {
 			t.Errorf("%s: %s", id, r)
@@ -79,7 +79,7 @@ func TestFindingsAreJudgedOrPromised(t *testing.T) {
 // later is a schema in which what this version refuses is built, to test the
 // machinery for it.
 func later() *node {
-	rows := keysLater()
+	rows := append(localKeys(), keysLater()...)
 	for i := range rows {
 		rows[i].Later = false
 	}

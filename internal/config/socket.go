@@ -20,7 +20,8 @@ func door(text string, s spot) (any, bool) {
 	kind, rest, _ := strings.Cut(text, ":")
 	switch kind {
 	case "unix":
-		return unixDoor(text, rest, s)
+		path, ok := socketPath(text, rest, "unix:", "milter.sock", s)
+		return "unix:" + path, ok
 	case "inet", "inet6":
 		return inetDoor(text, kind, rest, s)
 	}
@@ -40,22 +41,28 @@ func door(text string, s spot) (any, bool) {
 	return s.bad(quote(text), "not a socket", remedy)
 }
 
-func unixDoor(text, file string, s spot) (any, bool) {
+// socketPath checks the path of a unix socket. The setting has it behind prefix;
+// name is what such a socket is usually called.
+func socketPath(text, file, prefix, name string, s spot) (path string, ok bool) {
+	var what, remedy string
 	switch {
 	case file == "":
-		return s.bad(quote(text), "the path is missing", `write "unix:/run/mailprofiled/milter.sock"`)
+		what, remedy = "the path is missing", "write "+quote(prefix+"/run/mailprofiled/"+name)
 	case !strings.HasPrefix(file, "/"):
-		return s.bad(quote(text), "a relative path: it would depend on where the daemon is started",
-			"write the whole path: "+quote("unix:"+filepath.Join("/run/mailprofiled", file)))
+		what = "a relative path: it would depend on where the daemon is started"
+		remedy = "write the whole path: " + quote(prefix+filepath.Join("/run/mailprofiled", file))
 	case strings.ContainsFunc(file, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return s.bad(quote(text), "a control character in the path", "remove it")
+		what, remedy = "a control character in the path", "remove it"
 	case strings.HasSuffix(file, "/"):
-		return s.bad(quote(text), "a directory", "name the socket: "+quote("unix:"+filepath.Join(file, "milter.sock")))
+		what, remedy = "a directory", "name the socket: "+quote(prefix+filepath.Join(file, name))
 	case len(file) > maxSocketPath || len(filepath.Dir(file)) > maxSocketPath-10:
 		// The socket is made beside its place under a name of nine octets.
-		return s.bad(quote(text), "longer than the 107 octets that a socket's path may have", "choose a shorter path")
+		what, remedy = "longer than the 107 octets that a socket's path may have", "choose a shorter path"
+	default:
+		return filepath.Clean(file), true
 	}
-	return "unix:" + filepath.Clean(file), true
+	_, ok = s.bad(quote(text), what, remedy)
+	return "", ok
 }
 
 func inetDoor(text, kind, rest string, s spot) (any, bool) {

@@ -19,12 +19,14 @@ type loader struct {
 	report   *Report
 	settings map[string]setting
 	elements map[string]int  // of each array of tables, over all files
+	tables   map[string]spot // where each of those stands: "local[0]"
 	guessed  map[string]bool // keys that a misspelt one most likely is
 	partial  bool            // a file could not be read
+	here     bool            // the configuration is meant for this machine
 }
 
 func newLoader(schema *node, report *Report) *loader {
-	return &loader{schema: schema, report: report, settings: map[string]setting{}, elements: map[string]int{}, guessed: map[string]bool{}}
+	return &loader{schema: schema, report: report, settings: map[string]setting{}, elements: map[string]int{}, tables: map[string]spot{}, guessed: map[string]bool{}}
 }
 
 func (l *loader) add(src *source) {
@@ -87,6 +89,7 @@ func (l *loader) array(n *node, s spot, raw any, quiet bool) {
 		at.listed = false
 		at.id = s.id + "[" + strconv.Itoa(l.elements[s.id]) + "]"
 		l.elements[s.id]++
+		l.tables[at.id] = at
 		if n.later() && !quiet {
 			at.notYet()
 		}
@@ -135,6 +138,10 @@ const maxGuesses = 200
 // neighbour, or the key of that name in another section.
 func (l *loader) unknown(n *node, s spot, name string) {
 	what := "unknown key " + quoteKey(s.name)
+	if remedy := l.calledHere(s, name); remedy != "" {
+		s.fail(what, remedy)
+		return
+	}
 	if len(l.report.Errors) > maxGuesses {
 		s.fail(what, "remove it")
 		return

@@ -71,6 +71,8 @@ func TestSendersShowWhatIsPromised(t *testing.T) {
 		{"HELO with a wrong literal", finding("helo-literal-mismatch", 550)},
 		{"a sender domain with a null MX", finding("from-null-mx", 550)},
 		{"a sender domain that does not exist", finding("from-no-domain", 550)},
+		{"a sender whom SPF forbids", finding("spf-never", 550)},
+		{"a server that SPF allows", finding("spf-pass", 250)},
 		{"dead DNS: the mail goes on", finding("rdns-error", 250)},
 		{"a deferred one that comes back", func(s sender) bool { return s.again && finding("retry-passed", 250)(s) }},
 		{"a user from a home line", func(s sender) bool { return s.login != "" && s.want.code == 250 && s.want.findings == "" }},

@@ -5,17 +5,13 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
 // explain runs the real command for one of the visits and shows all it prints.
 func (s *stage) explain(ctx context.Context, p *printer) error {
-	var args []string
-	for _, from := range senders() {
-		if from.who == explained {
-			args = explainArgs(from)
-		}
-	}
+	args := explainArgs(visitor(explained))
 	p.heading("Why? The same engine answers at the prompt, for any visit:")
 	p.line("")
 	p.command(args)
@@ -42,6 +38,24 @@ func (p *printer) command(args []string) {
 		lines[i] = strings.ReplaceAll(strings.TrimSpace(l), "\n", " ")
 	}
 	p.line("  $ " + strings.Join(lines, " \\\n        "))
+}
+
+// explainOf is the same command for whoever stands in another folder.
+func (s *stage) explainOf(who string) []string {
+	args := explainArgs(visitor(who))
+	args[0] = s.path(args[0])
+	for i, arg := range args {
+		if arg == configName {
+			args[i] = s.path(configName)
+		}
+	}
+	return args
+}
+
+// visitor is the sender of that name.
+func visitor(who string) sender {
+	all := senders()
+	return all[slices.IndexFunc(all, func(s sender) bool { return s.who == who })]
 }
 
 func explainArgs(from sender) []string {

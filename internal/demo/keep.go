@@ -51,7 +51,7 @@ func (p *printer) invite(s *stage) {
 	p.heading("KEEP=1: all stays up until Ctrl-C. Be a mail server yourself, from another terminal:")
 	p.line("")
 	for _, l := range [][2]string{
-		{"telnet " + host + " " + port, "or nc"},
+		{"nc " + host + " " + port, "or telnet"},
 		{"EHLO localhost", ""},
 		{"XCLIENT ADDR=203.0.113.45 NAME=[UNAVAILABLE]", "now you are 203.0.113.45"},
 		{"EHLO " + ourName, "and claim to be us"},
@@ -62,6 +62,10 @@ func (p *printer) invite(s *stage) {
 	} {
 		p.line(fmt.Sprintf("    %-50s", l[0]) + p.paint(dim, l[1]))
 	}
+	p.line("")
+	p.block("", "  ", "Ask why, for this visit or any other; it asks the DNS that was made for all this:")
+	p.line("")
+	p.command(s.explainOf(explained))
 	p.line("")
 	p.block("", "  ", "XCLIENT makes Postfix believe any client: ADDR=IPV6:2001:db8::1 too, and LOGIN=name is a user who has "+
 		"logged in. What DNS knows stands in internal/demo/world.zone. Everything else is here:")

@@ -11,13 +11,18 @@ import (
 	"mailprofiled/internal/config"
 )
 
-// TestReadmeShowsThisDemo holds what README.md prints of the demo to what it is now.
-func TestReadmeShowsThisDemo(t *testing.T) {
-	data, err := os.ReadFile("../../README.md")
+func document(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile("../../" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme := string(data)
+	return string(data)
+}
+
+// TestReadmeShowsThisDemo holds what README.md prints of the demo to what it is now.
+func TestReadmeShowsThisDemo(t *testing.T) {
+	readme, operate := document(t, "README.md"), document(t, "docs/operate.md")
 	rows := 0
 	for line := range strings.Lines(readme) {
 		if !strings.HasPrefix(line, "ok ") {
@@ -46,9 +51,9 @@ func TestReadmeShowsThisDemo(t *testing.T) {
 	if cfg == nil {
 		t.Fatal(report)
 	}
-	for _, id := range regexp.MustCompile(`standard@\d+-[0-9a-f]{8}`).FindAllString(readme, -1) {
+	for _, id := range regexp.MustCompile(`standard@\d+-[0-9a-f]{8}`).FindAllString(readme+operate, -1) {
 		if id != cfg.PolicyID() {
-			t.Errorf("README.md shows policy %s; the demo's is %s now", id, cfg.PolicyID())
+			t.Errorf("the documents show policy %s; the demo's is %s now", id, cfg.PolicyID())
 		}
 	}
 }

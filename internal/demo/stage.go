@@ -123,6 +123,7 @@ func demoConfig(socket, server, group string) string {
 	}
 	return fmt.Sprintf(`mode                = "enforce"
 us.domains          = [%q]
+exempt.networks     = ["10.0.0.0/8"]
 milter.listen       = ["unix:%s"]
 %s
 dns.servers         = [%q]

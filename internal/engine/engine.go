@@ -18,8 +18,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mailprofiled/internal/local"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/resolver"
+	"mailprofiled/internal/spf"
 	"mailprofiled/profile"
 )
 
@@ -44,10 +46,12 @@ type Options struct {
 	HelpURL      string // goes into replies; {id} is replaced
 	Us           profile.Us
 	Exempt       Exempt
+	Local        *local.Set    // the operator's own rules; nil for none
 	Budget       time.Duration // the longest wait for outside answers before one reply
 	Resolver     Resolver
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Logger       *slog.Logger
+	Observer     Observer         // nil: nobody counts
 	Now          func() time.Time // nil: time.Now
 }
 
@@ -61,6 +65,7 @@ type Exempt struct {
 // An Engine judges visits. It is safe for concurrent use.
 type Engine struct {
 	o      Options
+	spf    *spf.Checker
 	exempt map[string]bool // recipients, folded
 
 	warned atomic.Int64 // when warnUnreadable last spoke, Unix seconds
@@ -78,9 +83,9 @@ func New(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Engine{o: o, exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
+	e := &Engine{o: o, spf: spf.NewChecker(spfDNS{o.Resolver}, 0), exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
 	for _, rcpt := range o.Exempt.Recipients {
-		e.exempt[foldRcpt(rcpt)] = true
+		e.exempt[profile.Mailbox(rcpt)] = true
 	}
 	return e
 }
@@ -93,6 +98,7 @@ func (e *Engine) Connect(c Client) *Visit {
 		e.warnUnreadable()
 	}
 	v := newVisit(e, c)
+	defer v.waited(StageConnect, v.clock())
 	if v.trust == profile.Stranger {
 		v.askReverse()
 	}
@@ -148,9 +154,4 @@ func (e *Engine) usOf(m MTA) *profile.Us {
 		e.us[m] = us
 	}
 	return us
-}
-
-// foldRcpt is the form in which recipients are compared.
-func foldRcpt(raw string) string {
-	return strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(raw, "<"), ">"))
 }

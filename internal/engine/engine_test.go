@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mailprofiled/internal/memory"
 	"mailprofiled/profile"
 )
 
@@ -265,6 +266,22 @@ func TestExplainAtMail(t *testing.T) {
 	if rec.Stage != "mail" || rec.Recipients[0].Action != "reject" {
 		t.Errorf("stage %s, %+v, want what the daemon says at MAIL", rec.Stage, rec.Recipients[0])
 	}
+}
+
+func TestHonestRetryPassesAsAWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, world(), func(o *Options) {
+			o.AnswerAtMail = true
+			o.Retries = memory.NewRetries(memory.Windows{After: time.Minute, Within: time.Hour}) // keep = "0"
+		})
+		if a := h.deliver(nameless, "helo.elsewhere.example", fromGood, toUser); a.Action != profile.TempFail {
+			t.Fatalf("first visit: %+v", a)
+		}
+		time.Sleep(2 * time.Minute)
+		if a := h.deliver(nameless, "helo.elsewhere.example", fromGood, toUser); a.Action != profile.Continue {
+			t.Errorf("passed at MAIL, and at RCPT: %+v", a)
+		}
+	})
 }
 
 func TestRetryNeverLiftsAReject(t *testing.T) {

@@ -9,12 +9,12 @@ import (
 
 // A Query is a visit to be explained. What is nil is not known.
 type Query struct {
-	Client  netip.Addr
-	PTR     *string // taken as given and confirmed; "" for no PTR; nil: DNS is asked
-	Helo    *string // "" for MAIL without HELO
-	From    *string // "" or "<>" for the null sender
-	Rcpts   []string
-	Account string
+	Client  netip.Addr `json:"client"`
+	PTR     *string    `json:"ptr,omitempty"`  // taken as given and confirmed; "" for no PTR; nil: DNS is asked
+	Helo    *string    `json:"helo,omitempty"` // "" for MAIL without HELO
+	From    *string    `json:"from,omitempty"` // "" or "<>" for the null sender
+	Rcpts   []string   `json:"rcpts,omitempty"`
+	Account string     `json:"account,omitempty"`
 }
 
 // Explain judges one visit now and returns all that was asked and found. It
@@ -77,6 +77,7 @@ func (v *Visit) explainMail(q Query) {
 	v.tx = v.newTransaction(mail)
 	if q.From != nil && v.tx.trust == profile.Stranger {
 		v.askSender()
+		v.askSPF()
 	}
 }
 
@@ -85,10 +86,14 @@ func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {
 	if raw != "" {
 		raw = bracketed(raw)
 	}
-	r := profile.Recipient{Raw: raw, Number: number, Exempt: v.e.exempt[foldRcpt(raw)]}
-	verdict := v.tx.judgement.Decide(&r, false)
-	if v.stage() == stageMail { // then no recipient is asked about
-		verdict = v.tx.judgement.Decide(nil, false)
+	r := v.recipient(raw, number)
+	rcptOf := &r
+	if v.stage() == StageMail { // then no recipient is asked about
+		rcptOf, raw = nil, ""
+	}
+	verdict := v.tx.judgement.Decide(rcptOf, false)
+	if verdict.ForScore && v.wouldPass(raw) {
+		verdict = v.tx.judgement.Decide(rcptOf, true)
 	}
 	return RecordRecipient{
 		Rcpt: rcpt, Action: verdict.Action.String(), Code: verdict.Code, Status: verdict.Status,
@@ -96,13 +101,19 @@ func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {
 	}
 }
 
-// stage is where the visit is answered: at MAIL only if that is asked for, and
-// there is something to say.
+// wouldPass reports whether a recipient deferred for the score would pass now as
+// an honest retry. It looks, and changes nothing.
+func (v *Visit) wouldPass(rcpt string) bool {
+	return !v.e.o.Monitor && v.e.o.Retries != nil && v.e.o.Retries.WouldPass(v.client.Addr, v.tx.mail.From, rcpt, v.e.o.Now())
+}
+
+// stage is where the visit is answered: at MAIL if a rule of the operator's own
+// refuses it, or if that is asked for and there is something to say.
 func (v *Visit) stage() string {
-	if v.e.o.AnswerAtMail && v.tx.judgement.Decide(nil, false).Action != profile.Continue {
-		return stageMail
+	if v.tx.judgement.Denied() || v.e.o.AnswerAtMail && v.tx.judgement.Decide(nil, false).Action != profile.Continue {
+		return StageMail
 	}
-	return stageRcpt
+	return StageRcpt
 }
 
 // helpful is the text of a verdict with the link that the reply would carry.

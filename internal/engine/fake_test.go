@@ -101,6 +101,8 @@ func (f *fakeDNS) answer(name string, qtype uint16) resolver.Answer {
 			a.Addrs = append(a.Addrs, netip.MustParseAddr(value))
 		case dns.TypeMX:
 			a.MX = append(a.MX, resolver.MX{Preference: 10, Host: value})
+		case dns.TypeTXT:
+			a.Texts = append(a.Texts, value)
 		case dns.TypePTR:
 			a.Names = append(a.Names, value)
 		}

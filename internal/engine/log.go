@@ -47,10 +47,11 @@ type spoken struct {
 // single recipients are few.
 const maxSpoken = 32
 
-// note counts a verdict with those that are the same to the reader of the log.
-func (tx *transaction) note(verdict profile.Verdict, rcpt *profile.Recipient, stage string) {
+// note counts a verdict with those that are the same to the reader of the log,
+// and reports whether it is the first of its kind.
+func (tx *transaction) note(verdict profile.Verdict, rcpt *profile.Recipient, stage string) bool {
 	if rcpt == nil && verdict.Action == profile.Continue {
-		return // answered at MAIL, and it goes on: the recipients will say more
+		return false // answered at MAIL, and it goes on: the recipients will say more
 	}
 	count, to := 0, ""
 	if rcpt != nil {
@@ -62,14 +63,15 @@ func (tx *transaction) note(verdict profile.Verdict, rcpt *profile.Recipient, st
 		if s.verdict.Action == verdict.Action && s.verdict.Code == verdict.Code &&
 			s.verdict.Status == verdict.Status && s.findings == findings {
 			s.rcpts += count
-			return
+			return false
 		}
 	}
 	if len(tx.verdicts) == maxSpoken {
 		tx.verdicts[maxSpoken-1].rcpts += count
-		return
+		return false
 	}
 	tx.verdicts = append(tx.verdicts, spoken{verdict, findings, stage, count, to})
+	return true
 }
 
 // logVerdicts writes a line for each distinct answer of the transaction. One
@@ -82,7 +84,8 @@ func (v *Visit) logVerdicts(tx *transaction) {
 		v.mu.Lock()
 		tx.session = profile.Session{RDNS: v.rdns.value, Helo: v.helo.value}
 		v.mu.Unlock()
-		tx.verdicts = append(tx.verdicts, spoken{stage: stageMail})
+		tx.verdicts = append(tx.verdicts, spoken{stage: StageMail})
+		v.observed(&tx.verdicts[0].verdict, StageMail)
 	}
 	for i := range tx.verdicts {
 		v.logVerdict(tx, &tx.verdicts[i])

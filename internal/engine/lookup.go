@@ -151,7 +151,7 @@ func (v *Visit) askHelo(helo profile.Helo) {
 
 // askSender starts the questions about the sender's domain.
 func (v *Visit) askSender() {
-	sender := profile.ParseSender(v.tx.mail.From)
+	sender := v.tx.path
 	if sender.Domain == "" {
 		v.tx.sender = known(sender)
 		return

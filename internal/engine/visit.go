@@ -41,12 +41,14 @@ func newVisit(e *Engine, c Client) *Visit {
 // Helo notes how the client names itself, and starts what can be asked about
 // the name. It does not block. The last HELO counts (RFC 5321 section 4.1.4).
 func (v *Visit) Helo(name string) {
+	defer v.waited(StageHelo, v.clock())
 	v.askHelo(profile.Helo{Given: profile.Shown, Name: name})
 }
 
 // Mail opens a transaction and drops one that is open. It blocks only when the
 // answer is to be given at MAIL.
 func (v *Visit) Mail(m Mail) Answer {
+	defer v.waited(StageMail, v.clock())
 	v.finish()
 	v.tx = v.newTransaction(m)
 	if v.heloGiven() == profile.Unseen {
@@ -55,11 +57,15 @@ func (v *Visit) Mail(m Mail) Answer {
 	if v.tx.trust == profile.Stranger {
 		v.askAgain()
 		v.askSender()
+		v.askSPF()
+	}
+	if a, denied := v.denyAtMail(); denied {
+		return a
 	}
 	if !v.e.o.AnswerAtMail {
 		return Answer{}
 	}
-	return v.answer(nil, stageMail)
+	return v.answer(nil, StageMail)
 }
 
 // Rcpt judges one recipient. The first one waits for what is still out, at most
@@ -74,13 +80,19 @@ func (v *Visit) Rcpt(r Rcpt) Answer {
 	if r.Refused {
 		return Answer{} // the MTA's own reply goes out whatever we say
 	}
+	defer v.waited(StageRcpt, v.clock())
 	v.tx.rcpts++
-	rcpt := profile.Recipient{Raw: r.To, Number: v.tx.rcpts, Exempt: v.e.exempt[foldRcpt(r.To)]}
-	a := v.answer(&rcpt, stageRcpt)
+	rcpt := v.recipient(r.To, v.tx.rcpts)
+	a := v.answer(&rcpt, StageRcpt)
 	if a.Action == profile.Continue {
 		v.tx.accepted++
 	}
 	return a
+}
+
+// recipient is one RCPT as profile judges it.
+func (v *Visit) recipient(raw string, number int) profile.Recipient {
+	return profile.Recipient{Raw: raw, Number: number, Exempt: v.e.exempt[profile.Mailbox(raw)], Local: v.localRcpt(raw)}
 }
 
 // EndOfMessage ends the transaction: the MTA has taken the message.
@@ -88,6 +100,7 @@ func (v *Visit) EndOfMessage(queueID string) {
 	if v.tx == nil {
 		return
 	}
+	defer v.waited(StageEOM, v.clock())
 	if queueID != "" {
 		v.tx.queueID = queueID
 	}
@@ -115,6 +128,7 @@ func (v *Visit) finish() {
 	}
 	v.logVerdicts(v.tx)
 	v.tx.sender.letGo()
+	v.tx.spf.letGo()
 	v.tx = nil
 }
 
@@ -124,11 +138,14 @@ type transaction struct {
 	began    time.Time
 	mail     Mail
 	trust    profile.Trust
+	path     profile.Sender // of mail.From, as it reads
 	sender   *asked[profile.Sender]
+	spf      *asked[profile.SPF]
 	queueID  string
 	rcpts    int // judged, the refused among them
 	accepted int
-	deferred int // recipients noted for an honest retry
+	deferred int  // recipients noted for an honest retry
+	passed   bool // it is one
 
 	judgement *profile.Judgement // from the first answer on
 	session   profile.Session    // what was judged
@@ -139,7 +156,7 @@ type transaction struct {
 func (v *Visit) newTransaction(m Mail) *transaction {
 	tx := &transaction{
 		id: newID(), began: v.e.o.Now(), mail: m, trust: v.trust, queueID: m.QueueID,
-		sender: known(profile.Sender{}),
+		path: profile.ParseSender(m.From), sender: known(profile.Sender{}), spf: known(profile.SPF{}),
 	}
 	if m.Account != "" && v.e.o.Exempt.Authenticated && tx.trust == profile.Stranger {
 		tx.trust = profile.Authenticated
@@ -147,19 +164,15 @@ func (v *Visit) newTransaction(m Mail) *transaction {
 	return tx
 }
 
-// The stages at which an answer is spoken, as the log names them.
-const (
-	stageMail = "mail"
-	stageRcpt = "rcpt"
-)
-
 // answer judges a recipient, or the transaction where rcpt is nil.
 func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	start := v.e.o.Now()
 	v.judge()
 	verdict := v.decide(rcpt)
 	v.tx.took = max(v.tx.took, v.e.o.Now().Sub(start))
-	v.tx.note(verdict, rcpt, stage)
+	if v.tx.note(verdict, rcpt, stage) {
+		v.observed(&verdict, stage)
+	}
 	if v.e.o.Monitor {
 		return Answer{}
 	}
@@ -176,6 +189,7 @@ func (v *Visit) judge() {
 	}
 	v.await()
 	tx.session = v.facts()
+	tx.session.Local = v.localHits(&tx.session, v.counted())
 	tx.judgement = profile.Judge(&tx.session, v.e.o.Policy)
 }
 
@@ -192,7 +206,8 @@ func (v *Visit) decide(rcpt *profile.Recipient) profile.Verdict {
 		to = rcpt.Raw
 	}
 	now := tx.began // the visit's own time: waiting within it is not coming back
-	if v.e.o.Retries.Passes(v.client.Addr, tx.mail.From, to, now) {
+	if tx.passed || v.e.o.Retries.Passes(v.client.Addr, tx.mail.From, to, now) {
+		tx.passed = true // all of the visit, however short it is remembered
 		return tx.judgement.Decide(rcpt, true)
 	}
 	if tx.deferred < maxNoted {
@@ -204,7 +219,7 @@ func (v *Visit) decide(rcpt *profile.Recipient) profile.Verdict {
 
 // maxNoted is how many deferred recipients of one transaction are noted for an
 // honest retry: as many as any server may send at once (RFC 5321 section
-// 4.5.3.1.8). One visitor with thousands must not push others out of the table.
+// 4.5.3.1.8).
 const maxNoted = 100
 
 // reply turns a verdict into what the MTA is told.
@@ -236,6 +251,7 @@ func (v *Visit) facts() profile.Session {
 		RDNS:   v.rdns.value,
 		Helo:   v.helo.value,
 		Sender: v.tx.sender.value,
+		SPF:    v.tx.spf.value,
 	}
 }
 
@@ -245,7 +261,7 @@ func (v *Visit) await() {
 		return
 	}
 	var timer *time.Timer
-	for _, done := range []<-chan struct{}{v.rdns.done, v.helo.done, v.tx.sender.done} {
+	for _, done := range []<-chan struct{}{v.rdns.done, v.helo.done, v.tx.sender.done, v.tx.spf.done} {
 		if done == nil {
 			continue
 		}

@@ -31,8 +31,13 @@ var rooms = map[string]room{
 	"internal/resolver": {0, []string{"github.com/miekg/dns", "github.com/hashicorp/golang-lru/v2"}},
 	"internal/memory":   {0, []string{"github.com/hashicorp/golang-lru/v2"}},
 	"internal/logging":  {0, nil},
+	"internal/systemd":  {0, []string{"golang.org/x/sys/unix"}},
+	"internal/unixsock": {0, nil},
+	"internal/local":    {0, []string{"golang.org/x/net/idna"}},
+	"internal/spf":      {0, []string{"blitiri.com.ar/go/spf", "github.com/hashicorp/golang-lru/v2", "golang.org/x/net/idna"}},
 	"internal/engine":   {1, []string{"github.com/miekg/dns"}},
 	"internal/config":   {1, []string{"github.com/BurntSushi/toml", "golang.org/x/net/idna"}},
+	"internal/admin":    {2, []string{"github.com/prometheus/client_golang"}},
 	"milter":            {2, []string{"github.com/emersion/go-milter"}},
 	"cmd/mailprofiled":  {3, []string{"github.com/miekg/dns"}},
 }

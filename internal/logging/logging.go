@@ -5,9 +5,11 @@ package logging
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"syscall"
 )
 
 // Options are the settings of [log] in the configuration.
@@ -17,9 +19,17 @@ type Options struct {
 	NoStamp bool // leave time and level out: the journal has its own
 }
 
-// UnderJournald reports whether stderr is connected to the journal, which
-// stamps each line itself (systemd.exec(5), JOURNAL_STREAM).
-func UnderJournald() bool { return os.Getenv("JOURNAL_STREAM") != "" }
+// UnderJournald reports whether f is the stream to the journal, which stamps each
+// line itself. The variable is inherited, so the file's own device and inode must
+// be those it names (systemd.exec(5), JOURNAL_STREAM).
+func UnderJournald(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
+}
 
 // New returns a logger that writes to w, one line a record: logfmt, or JSON.
 // Hostile text in values is escaped by the handlers of log/slog: no value can

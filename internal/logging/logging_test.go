@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -66,6 +69,22 @@ func TestStampLeadsUnlessUnderJournald(t *testing.T) {
 	New(&out, Options{}).Info("start")
 	if !strings.HasPrefix(out.String(), "time=") || !strings.Contains(out.String(), " level=INFO msg=start") {
 		t.Errorf("got %q, want time and level to lead", out.String())
+	}
+}
+
+func TestUnderJournaldLooksAtTheFile(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, _ := f.Stat()
+	stat := info.Sys().(*syscall.Stat_t)
+	for stream, want := range map[string]bool{"": false, "1:2": false, fmt.Sprintf("%d:%d", stat.Dev, stat.Ino): true} {
+		t.Setenv("JOURNAL_STREAM", stream)
+		if got := UnderJournald(f); got != want {
+			t.Errorf("JOURNAL_STREAM=%q: %v, want %v", stream, got, want)
+		}
 	}
 }
 

@@ -22,13 +22,14 @@ type Writer struct {
 	lines   uint64 // in buf
 	closed  bool
 	wake    chan struct{} // holds a token while there is something to do
+	closing chan struct{} // closed by Close
 	drained chan struct{} // closed when the last line is out
 }
 
 // NewWriter returns a Writer in front of out, and starts the goroutine that
 // writes; Close ends it.
 func NewWriter(out io.Writer) *Writer {
-	w := &Writer{out: out, wake: make(chan struct{}, 1), drained: make(chan struct{})}
+	w := &Writer{out: out, wake: make(chan struct{}, 1), closing: make(chan struct{}), drained: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -57,7 +58,10 @@ func (w *Writer) Lost() uint64 { return w.lost.Load() }
 // for the given time: a log nobody reads must not hold up the end.
 func (w *Writer) Close(wait time.Duration) {
 	w.mu.Lock()
-	w.closed = true
+	if !w.closed {
+		w.closed = true
+		close(w.closing)
+	}
 	w.mu.Unlock()
 	w.signal()
 	timer := time.NewTimer(wait)
@@ -92,5 +96,20 @@ func (w *Writer) run() {
 		if closed {
 			return // nothing is added once closed is set
 		}
+		w.gather()
+	}
+}
+
+// gatherTime is how long lines wait for others after a write: under load one
+// write then takes many, alone a line goes out at once. It is also what a
+// daemon that is killed may lose.
+const gatherTime = 2 * time.Millisecond
+
+func (w *Writer) gather() {
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.closing:
 	}
 }

@@ -8,6 +8,7 @@ package memory
 import (
 	"hash/maphash"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,29 +22,49 @@ type Windows struct {
 	Keep   time.Duration // how long a network that came back passes
 }
 
-// The bounds of a Retries: about 20 MB when both are full.
+// inTime reports whether a visit so long after the first deferral is an honest retry.
+func (w Windows) inTime(waited time.Duration) bool { return waited >= w.After && waited <= w.Within }
+
+// The bounds of a Retries: some 40 MB when all are reached. What one network may
+// fill is bounded too, so that no client makes others be forgotten.
 const (
-	maxDeferred = 200_000
-	maxPassed   = 50_000
+	maxNetworks   = 100_000 // with open deferrals
+	maxDeferred   = 200_000 // of all of them
+	maxPerNetwork = 500
+	maxPassed     = 50_000
 )
 
 // Retries remembers deferrals and the networks that came back honestly.
 // It is safe for concurrent use, and bounded: the least recently used go first.
 type Retries struct {
-	win  Windows
 	seed maphash.Seed
 
 	mu       sync.Mutex
-	deferred *simplelru.LRU[uint64, time.Time]       // when it was first deferred
+	win      Windows
+	networks *simplelru.LRU[netip.Prefix, *deferrals]
+	open     int                                     // deferrals of all networks
 	passed   *simplelru.LRU[netip.Prefix, time.Time] // until when the network passes
+}
+
+// deferrals are the open ones of one network, in the order of their first time.
+type deferrals struct{ list []deferral }
+
+type deferral struct {
+	key   uint64
+	first time.Time
+}
+
+func (d *deferrals) find(key uint64) int {
+	return slices.IndexFunc(d.list, func(x deferral) bool { return x.key == key })
 }
 
 // NewRetries returns an empty Retries.
 func NewRetries(w Windows) *Retries {
+	r := &Retries{win: w, seed: maphash.MakeSeed()}
 	// The sizes are positive constants, the only thing NewLRU can refuse.
-	deferred, _ := simplelru.NewLRU[uint64, time.Time](maxDeferred, nil)
-	passed, _ := simplelru.NewLRU[netip.Prefix, time.Time](maxPassed, nil)
-	return &Retries{win: w, seed: maphash.MakeSeed(), deferred: deferred, passed: passed}
+	r.networks, _ = simplelru.NewLRU(maxNetworks, func(_ netip.Prefix, d *deferrals) { r.open -= len(d.list) })
+	r.passed, _ = simplelru.NewLRU[netip.Prefix, time.Time](maxPassed, nil)
+	return r
 }
 
 // Passes reports whether a visit that would be deferred for its score has come
@@ -62,28 +83,83 @@ func (r *Retries) Passes(client netip.Addr, sender, rcpt string, now time.Time) 
 		}
 		r.passed.Remove(network)
 	}
-	first, ok := r.deferred.Get(key)
+	d, ok := r.networks.Get(network)
 	if !ok {
 		return false
 	}
-	if waited := now.Sub(first); waited < r.win.After || waited > r.win.Within {
+	i := d.find(key)
+	if i < 0 || !r.win.inTime(now.Sub(d.list[i].first)) {
 		return false
 	}
-	r.deferred.Remove(key)
+	r.forget(d, i)
 	r.passed.Add(network, now.Add(r.win.Keep))
 	return true
+}
+
+// WouldPass is Passes without a trace: nothing is remembered for it, nor used up.
+func (r *Retries) WouldPass(client netip.Addr, sender, rcpt string, now time.Time) bool {
+	network := Network(client)
+	key := r.key(network, sender, rcpt)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if until, ok := r.passed.Peek(network); ok && now.Before(until) {
+		return true
+	}
+	d, ok := r.networks.Peek(network)
+	if !ok {
+		return false
+	}
+	i := d.find(key)
+	return i >= 0 && r.win.inTime(now.Sub(d.list[i].first))
 }
 
 // Deferred notes that the visit was asked to come back. A deferral still open
 // is neither reset nor extended by it; one older than Within begins anew.
 func (r *Retries) Deferred(client netip.Addr, sender, rcpt string, now time.Time) {
-	key := r.key(Network(client), sender, rcpt)
+	network := Network(client)
+	key := r.key(network, sender, rcpt)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if first, ok := r.deferred.Get(key); ok && now.Sub(first) <= r.win.Within {
-		return
+	d, ok := r.networks.Get(network)
+	if !ok {
+		d = new(deferrals)
+		r.networks.Add(network, d)
 	}
-	r.deferred.Add(key, now)
+	if i := d.find(key); i >= 0 {
+		if now.Sub(d.list[i].first) <= r.win.Within {
+			return
+		}
+		r.forget(d, i)
+	}
+	if len(d.list) == maxPerNetwork {
+		r.forget(d, 0)
+	}
+	d.list = append(d.list, deferral{key, now})
+	r.open++
+	for r.open > maxDeferred {
+		r.networks.RemoveOldest()
+	}
+}
+
+func (r *Retries) forget(d *deferrals, i int) {
+	d.list = slices.Delete(d.list, i, i+1)
+	r.open--
+}
+
+// SetWindows changes the times for what comes from now on, and for deferrals that
+// are open. Networks that came back already are remembered as long as was promised.
+func (r *Retries) SetWindows(w Windows) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.win = w
+}
+
+// Sizes gives how many deferrals and how many networks that came back are
+// remembered; some of both may be too old to matter.
+func (r *Retries) Sizes() (deferred, passed int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open, r.passed.Len()
 }
 
 func (r *Retries) key(network netip.Prefix, sender, rcpt string) uint64 {

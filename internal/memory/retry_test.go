@@ -106,12 +106,34 @@ func TestRetry(t *testing.T) {
 
 func TestRetriesAreBounded(t *testing.T) {
 	r := NewRetries(windows)
-	client := netip.MustParseAddr("192.0.2.7")
-	for i := range maxDeferred + 1000 {
-		r.Deferred(client, "<a@example.net>", fmt.Sprintf("<%x@example.org>", rand.Uint64()^uint64(i)), start)
+	for i := range maxDeferred/2 + 500 {
+		client := netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 1}) // two recipients in each /24
+		r.Deferred(client, "<a@example.net>", "<b@example.org>", start)
+		r.Deferred(client, "<a@example.net>", "<c@example.org>", start)
 	}
-	if n := r.deferred.Len(); n != maxDeferred {
-		t.Errorf("%d deferrals kept, want %d", n, maxDeferred)
+	open, _ := r.Sizes()
+	sum := 0
+	for _, d := range r.networks.Values() {
+		sum += len(d.list)
+	}
+	if open > maxDeferred || open != sum || r.networks.Len() > maxNetworks {
+		t.Errorf("%d deferrals (%d counted) of %d networks", open, sum, r.networks.Len())
+	}
+}
+
+func TestOneNetworkMakesNobodyForgotten(t *testing.T) {
+	r := NewRetries(windows)
+	honest := netip.MustParseAddr("192.0.2.7")
+	r.Deferred(honest, "<a@example.net>", "<b@example.org>", start)
+	flood := netip.MustParseAddr("198.51.100.1")
+	for i := range 10 * maxPerNetwork {
+		r.Deferred(flood, "<a@example.net>", fmt.Sprintf("<%x@example.org>", rand.Uint64()^uint64(i)), start)
+	}
+	if open, _ := r.Sizes(); open != maxPerNetwork+1 {
+		t.Errorf("%d deferrals, want %d of the flood and one", open, maxPerNetwork)
+	}
+	if !r.Passes(honest, "<a@example.net>", "<b@example.org>", start.Add(5*time.Minute)) {
+		t.Error("an honest retry was forgotten for a flood from elsewhere")
 	}
 }
 
@@ -158,5 +180,41 @@ func BenchmarkPasses(b *testing.B) {
 	client := netip.MustParseAddr("192.0.2.7")
 	for b.Loop() {
 		r.Passes(client, "<joe@example.net>", "<x@example.org>", start)
+	}
+}
+
+// TestWouldPass: looking says what passing would, and leaves no trace.
+func TestWouldPass(t *testing.T) {
+	r := NewRetries(windows)
+	client := netip.MustParseAddr("192.0.2.7")
+	const from, to = "<a@example.net>", "<b@example.org>"
+	r.Deferred(client, from, to, start)
+	for _, tt := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, false}, {time.Minute, true}, {24 * time.Hour, true}, {25 * time.Hour, false}, {time.Hour, true}} {
+		if got := r.WouldPass(client, from, to, start.Add(tt.after)); got != tt.want {
+			t.Errorf("after %v: %v, want %v", tt.after, got, tt.want)
+		}
+	}
+	if deferred, passed := r.Sizes(); deferred != 1 || passed != 0 {
+		t.Errorf("%d deferred, %d passed after looking, want 1 and 0", deferred, passed)
+	}
+	if !r.Passes(client, from, to, start.Add(time.Hour)) || !r.WouldPass(client, "<x@y.example>", to, start.Add(2*time.Hour)) {
+		t.Error("a network that came back does not pass")
+	}
+	if r.WouldPass(client, from, to, start.Add(time.Hour+windows.Keep)) {
+		t.Error("a network passes for longer than keep")
+	}
+}
+
+// TestSetWindows: open deferrals live by the new times.
+func TestSetWindows(t *testing.T) {
+	r := NewRetries(windows)
+	client := netip.MustParseAddr("192.0.2.7")
+	r.Deferred(client, "<a@example.net>", "<b@example.org>", start)
+	r.SetWindows(Windows{After: time.Second, Within: time.Hour, Keep: time.Hour})
+	if !r.Passes(client, "<a@example.net>", "<b@example.org>", start.Add(2*time.Second)) {
+		t.Error("the shorter wait does not hold for an open deferral")
 	}
 }

@@ -77,6 +77,7 @@ type Answer struct {
 	Stale   bool         // past its expiry, by at most an hour; the servers do not answer
 	Cached  bool         // nothing was asked for it
 	Took    time.Duration
+	Expires time.Time // when to ask again; set by Lookup and Cached, zero where nothing was asked
 }
 
 // An MX is one mail exchanger (RFC 5321 section 5).
@@ -180,7 +181,7 @@ func (r *Resolver) Lookup(ctx context.Context, name string, qtype uint16) Answer
 	if early != NotAsked || k.kind() == 0 {
 		return Answer{Outcome: early}
 	}
-	return r.lookup(ctx, k).answer
+	return r.dated(r.lookup(ctx, k))
 }
 
 // Cached is Lookup without asking: it is false when a question would be needed.
@@ -195,7 +196,15 @@ func (r *Resolver) Cached(name string, qtype uint16) (Answer, bool) {
 		return Answer{}, false
 	}
 	r.counts.hit(h.answer.Stale)
-	return h.answer, true
+	return r.dated(h), true
+}
+
+// dated is what is held, with its expiry on the clock of the world.
+func (r *Resolver) dated(h held) Answer {
+	if h.expiry > 0 {
+		h.answer.Expires = r.start.Add(time.Duration(h.expiry) * time.Second)
+	}
+	return h.answer
 }
 
 // A key is a question: a type, about a name or, for PTR, about an address.

@@ -77,12 +77,15 @@ func (r *Resolver) CachedReverse(addr netip.Addr) (Reverse, bool) {
 	if !ok {
 		return Reverse{}, true
 	}
-	ptr, ok := r.recall(k)
+	parts, ok := r.cache.get(k.subject)
+	if !ok {
+		return Reverse{}, false
+	}
+	ptr, ok := r.recallIn(parts, k.kind())
 	if !ok {
 		return Reverse{}, false
 	}
 	rev := newReverse(ptr.answer)
-	parts, _ := r.cache.get(k.subject)
 	for i := range rev.Names {
 		f, ok := r.recallForward(parts, k.addr, i, rev.Names[i].Name)
 		if !ok {

@@ -50,8 +50,13 @@ func (r *Resolver) recall(k key) (held, bool) {
 	if !ok {
 		return held{}, false
 	}
+	return r.recallIn(parts, k.kind())
+}
+
+// recallIn is recall from the parts of the record.
+func (r *Resolver) recallIn(parts string, kind kind) (held, bool) {
 	now := r.clock()
-	good, fail := find(parts, k.kind())
+	good, fail := find(parts, kind)
 	if now < good.expiry {
 		return hold(good, false)
 	}

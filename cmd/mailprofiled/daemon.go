@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mailprofiled/internal/admin"
+	"mailprofiled/internal/config"
+	"mailprofiled/internal/logging"
+	"mailprofiled/internal/memory"
+	"mailprofiled/internal/systemd"
+	"mailprofiled/milter"
+	"mailprofiled/profile"
+)
+
+// A daemon is all of "mailprofiled serve" but the process. What a reload changes
+// is its current generation; the rest lives as long as the daemon.
+type daemon struct {
+	first   *config.Config   // in force at the start
+	handed  []systemd.Socket // by the service manager
+	manager systemd.Manager
+	lost    func() uint64 // log lines; nil: nobody counts
+	started time.Time
+
+	out    io.Writer // of the log
+	logs   *logging.Switch
+	logger *slog.Logger // over logs: it outlives a configuration
+
+	metrics *admin.Metrics
+	retries *memory.Retries
+	server  *milter.Server
+	doors   doors
+
+	current  atomic.Pointer[generation]
+	turn     chan struct{} // holds a token while somebody reloads
+	stopping atomic.Bool
+	work     sync.WaitGroup // resolvers that are closing
+
+	mu        sync.Mutex
+	refused   []string // mistakes of the last reload, if it was refused
+	refusedAt time.Time
+}
+
+// newDaemon makes a daemon that logs to out, and opens nothing yet.
+func newDaemon(cfg *config.Config, out io.Writer) *daemon {
+	d := &daemon{first: cfg, started: time.Now(), out: out, turn: make(chan struct{}, 1)}
+	d.logs = logging.NewSwitch(d.newLogger(cfg))
+	d.logger = slog.New(d.logs)
+	d.metrics = admin.NewMetrics(d.status)
+	d.retries = memory.NewRetries(retryWindows(cfg))
+	settings := milterSettings(cfg)
+	settings.Handler, settings.Logger = milter.HandlerFunc(d.connect), d.logger
+	d.server = milter.NewServer(settings)
+	return d
+}
+
+// newLogger returns a logger as the configuration wants it.
+func (d *daemon) newLogger(cfg *config.Config) *slog.Logger {
+	return logging.New(d.out, logging.Options{JSON: cfg.Log.JSON, Level: cfg.Log.Level, NoStamp: logging.UnderJournald(os.Stderr)})
+}
+
+// serve runs the daemon until ctx ends, and then until its sessions are drained.
+// It calls ready when an MTA can connect.
+func (d *daemon) serve(ctx context.Context, ready func()) error {
+	defer d.work.Wait()
+	set, cfg, problems, fatal := loadLocal(d.first, nil)
+	d.logLists(problems)
+	if fatal {
+		return fmt.Errorf("the local rules have %s, nothing was started", count(mistakes(problems), "mistake"))
+	}
+	g, err := d.newGeneration(cfg, set)
+	if err != nil {
+		return err
+	}
+	d.current.Store(g)
+	defer func() { d.current.Load().leave() }()
+	if err := d.open(); err != nil {
+		return err
+	}
+	beside, end := context.WithCancel(context.Background()) // it outlives ctx by the drain
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer end()
+	d.serveBeside(beside, &all)
+	d.obeyHangups(beside, &all)
+	all.Go(func() { d.watch(ctx) })
+	all.Go(func() { d.followLists(beside) })
+	stopped := context.AfterFunc(ctx, d.stop)
+	defer stopped()
+
+	d.logger.Info("serving", "version", version, "pid", os.Getpid(), "go", runtime.Version(),
+		"policy", cfg.PolicyID(), "mode", mode(d.first), "listen", d.doors.listen(), "admin", d.doors.webAddr(), "control", d.doors.controlAddr())
+	d.notify(systemd.Ready, d.statusLine())
+	ready()
+	return d.serveMTAs(ctx)
+}
+
+// stop says that the end has come; open transactions may still end.
+func (d *daemon) stop() {
+	d.stopping.Store(true)
+	d.notify(systemd.Stopping, systemd.Status("stopping: open transactions may end"))
+}
+
+// serveMTAs serves at all doors for MTAs; when one fails, all end.
+func (d *daemon) serveMTAs(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, len(d.doors.mta))
+	for _, l := range d.doors.mta {
+		go func() { ended <- d.server.Serve(ctx, l) }()
+	}
+	var errs []error
+	for range d.doors.mta {
+		if err := <-ended; err != nil {
+			errs = append(errs, err)
+			cancel()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// serveBeside serves the control socket and the web, where they are open. Mail
+// goes on without them.
+func (d *daemon) serveBeside(ctx context.Context, all *sync.WaitGroup) {
+	if l := d.doors.control; l != nil {
+		control := admin.Control{Status: d.status, Reload: d.reload, Explain: d.explain, Logger: d.logger}
+		all.Go(func() { d.complain("the control socket is lost", control.Serve(ctx, l)) })
+	}
+	if l := d.doors.web; l != nil {
+		web := admin.Web{Metrics: d.metrics, Status: d.status, Logger: d.logger}
+		all.Go(func() { d.complain("metrics are not served any more", web.Serve(ctx, l)) })
+	}
+}
+
+func (d *daemon) complain(msg string, err error) {
+	if err != nil {
+		d.logger.Error(msg, "error", err.Error())
+	}
+}
+
+// notify tells the service manager, if there is one.
+func (d *daemon) notify(lines ...string) {
+	if err := d.manager.Notify(lines...); err != nil {
+		d.logger.Warn("systemd not told", "error", err.Error())
+	}
+}
+
+// statusLine is what "systemctl status" shows.
+func (d *daemon) statusLine() string {
+	cfg := d.current.Load().cfg
+	return systemd.Status("serving, policy " + cfg.PolicyID() + ", mode " + mode(cfg))
+}
+
+// milterSettings are those of the milter server that a reload may change.
+func milterSettings(cfg *config.Config) milter.Config {
+	return milter.Config{
+		IdleTimeout: cfg.Milter.IdleTimeout,
+		DataTimeout: cfg.Milter.DataTimeout,
+		MaxSessions: cfg.Milter.MaxSessions,
+		OnFailure:   onFailure(cfg),
+		Drain:       cfg.Milter.Drain,
+	}
+}
+
+// onFailure is what our own failure answers: in monitor mode nothing of ours
+// holds up a mail.
+func onFailure(cfg *config.Config) profile.Action {
+	if cfg.Monitor {
+		return profile.Continue
+	}
+	return cfg.Milter.OnFailure
+}
+
+func mode(cfg *config.Config) string {
+	if cfg.Monitor {
+		return "monitor"
+	}
+	return "enforce"
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"mailprofiled/internal/admin"
+	"mailprofiled/internal/config"
+	"mailprofiled/internal/engine"
+	"mailprofiled/internal/local"
+	"mailprofiled/internal/resolver"
+	"mailprofiled/milter"
+)
+
+// A generation is one configuration in force, and what works by it. A session
+// keeps the one it began with; when the last has left, its resolver is closed,
+// unless the next generation has taken that over.
+type generation struct {
+	cfg      *config.Config
+	loaded   time.Time
+	engine   *engine.Engine
+	local    *local.Set // the operator's own rules; nil for none
+	resolver *sharedResolver
+
+	users atomic.Int64 // sessions, and one for being the current; 0: it is done with
+	done  func()
+}
+
+// enter counts a user in. It is false when the generation is done with.
+func (g *generation) enter() bool {
+	for {
+		n := g.users.Load()
+		if n == 0 {
+			return false
+		}
+		if g.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// leave counts a user out.
+func (g *generation) leave() {
+	if g.users.Add(-1) == 0 {
+		g.done()
+	}
+}
+
+// enter gives the current generation to a user, who leaves it.
+func (d *daemon) enter() *generation {
+	for {
+		if g := d.current.Load(); g.enter() {
+			return g
+		}
+	}
+}
+
+// A sharedResolver serves generations that ask the same servers.
+type sharedResolver struct {
+	*resolver.Resolver
+	servers []netip.AddrPort
+	cache   int64 // bytes
+	users   int   // generations; guarded by daemon.mu
+}
+
+// newGeneration makes one user's worth of a generation: that of being the current
+// one. It takes over the resolver in use if it asks the same servers. set are the
+// rules of cfg.
+func (d *daemon) newGeneration(cfg *config.Config, set *local.Set) (*generation, error) {
+	servers, err := dnsServers(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r := d.resolver(servers, cfg.DNS.CacheBytes)
+	return d.generation(cfg, time.Now(), set, r), nil
+}
+
+// successor makes the generation after g, the current one, where nothing but the
+// files of its rules has changed.
+func (d *daemon) successor(g *generation) *generation {
+	r := d.resolver(g.resolver.servers, g.resolver.cache)
+	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.local, r)
+}
+
+// generation puts one together. It has taken over one use of r.
+func (d *daemon) generation(cfg *config.Config, loaded time.Time, set *local.Set, r *sharedResolver) *generation {
+	g := &generation{cfg: cfg, loaded: loaded, local: set, resolver: r, done: func() { d.letGo(r) }}
+	g.engine = newEngine(cfg, r.Resolver, d.retries, set, d.metrics, d.newLogger(cfg))
+	g.users.Store(1)
+	return g
+}
+
+// resolver gives the resolver in use, or a new one, to one more user.
+func (d *daemon) resolver(servers []netip.AddrPort, cache int64) *sharedResolver {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if g := d.current.Load(); g != nil {
+		if r := g.resolver; slices.Equal(r.servers, servers) && r.cache == cache {
+			r.users++ // the current generation has it open
+			return r
+		}
+	}
+	return &sharedResolver{Resolver: newResolver(servers, cache, d.logger), servers: servers, cache: cache, users: 1}
+}
+
+// letGo closes a resolver behind its last user.
+func (d *daemon) letGo(r *sharedResolver) {
+	d.mu.Lock()
+	r.users--
+	last := r.users == 0
+	d.mu.Unlock()
+	if last {
+		d.work.Go(r.Close) // it waits for what is in flight
+	}
+}
+
+// A session is a visit that holds its generation.
+type session struct {
+	*engine.Visit
+	g *generation
+}
+
+// Close ends the visit, and lets go of the generation.
+func (s *session) Close() {
+	defer s.g.leave()
+	s.Visit.Close()
+}
+
+// connect opens a session by the configuration in force.
+func (d *daemon) connect(c engine.Client) milter.Session {
+	s := &session{g: d.enter()}
+	defer func() {
+		if s.Visit == nil { // it has panicked
+			s.g.leave()
+		}
+	}()
+	s.Visit = s.g.engine.Connect(c)
+	return s
+}
+
+// explain judges one visit by the configuration in force, if that has the
+// settings asked for.
+func (d *daemon) explain(settings string, q engine.Query) (*engine.Record, error) {
+	g := d.enter()
+	defer g.leave()
+	if own := g.cfg.SettingsID(); settings != "" && settings != own {
+		return nil, fmt.Errorf("%w: policy %s, settings %s", admin.ErrOtherSettings, g.cfg.PolicyID(), own)
+	}
+	return g.engine.Explain(q), nil
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"mailprofiled/internal/admin"
+	"mailprofiled/internal/config"
+	"mailprofiled/milter"
+)
+
+// status puts together what the daemon tells of itself.
+func (d *daemon) status() *admin.Status {
+	g := d.enter()
+	defer g.leave()
+	st := d.server.Stats()
+	s := &admin.Status{
+		Version: version, Commit: revision(), PID: os.Getpid(), Started: d.started, Now: time.Now(),
+		State: admin.Serving, Mode: mode(g.cfg), Policy: g.cfg.PolicyID(),
+		Config: admin.Config{Path: absolute(g.cfg.Path), Files: files(g.cfg), Loaded: g.loaded, Settings: g.cfg.SettingsID()},
+		Listen: d.doors.listen(), Web: d.doors.webAddr(),
+		Sessions: admin.Sessions{
+			Open: st.Open, Limit: g.cfg.Milter.MaxSessions, Total: st.Clients, Limited: st.Limited, TurnedAway: st.TurnedAway,
+			Shed: st.Shed, ProtocolErrors: st.ProtocolErrors, Panics: st.Panics,
+		},
+		MTA:      mtaOf(st),
+		Cache:    admin.Cache{Limit: g.cfg.DNS.CacheBytes},
+		Verdicts: d.metrics.Verdicts(), Findings: d.metrics.Findings(),
+		Local: localStatus(g.local, time.Now()),
+	}
+	if d.stopping.Load() {
+		s.State = admin.Stopping
+	}
+	s.Resolver(g.resolver.Stats())
+	s.Retry.Deferred, s.Retry.Passed = d.retries.Sizes()
+	if d.lost != nil {
+		s.Log.LostLines = d.lost()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s.Config.Refused, s.Config.RefusedAt = append([]string{}, d.refused...), d.refusedAt
+	return s
+}
+
+// files names all files of a configuration, for whoever stands in another folder.
+func files(cfg *config.Config) []string {
+	names := make([]string, len(cfg.Files))
+	for i, name := range cfg.Files {
+		names[i] = absolute(name)
+	}
+	return names
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+func mtaOf(st milter.Stats) *admin.MTA {
+	n := st.LastMTA
+	if n == nil {
+		return nil
+	}
+	return &admin.MTA{
+		LastCommand: st.LastCommand, Negotiated: n.When, Name: n.MTA.Name, Daemon: n.MTA.DaemonName,
+		Offered: admin.Offer(n.Offered), Agreed: admin.Offer(n.Agreed), MacroLists: n.MacroLists,
+	}
+}

@@ -1,0 +1,184 @@
+package admin
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mailprofiled/internal/resolver"
+)
+
+// desc describes a metric of ours.
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prefix+name, help, labels, nil)
+}
+
+var (
+	verdictsDesc = desc("verdicts_total", "Distinct answers of transactions, as the log has them: by action, the stage they were spoken at, and mode. In monitor mode: what would have been said.", "action", "stage", "mode")
+	findingsDesc = desc("findings_total", "Findings of those answers.", "finding")
+	reloadsDesc  = desc("config_reloads_total", "Reloads of the configuration.", "result")
+)
+
+// A tally collects what Metrics counts itself, every label value from the start.
+type tally struct{ m *Metrics }
+
+func (t tally) Describe(to chan<- *prometheus.Desc) {
+	to <- verdictsDesc
+	to <- findingsDesc
+	to <- reloadsDesc
+}
+
+func (t tally) Collect(to chan<- prometheus.Metric) {
+	for action, name := range actions {
+		for stage := range stages {
+			for mode := range modes {
+				to <- counter(verdictsDesc, t.m.verdicts[action][stage][mode].Load(), name, stages[stage], modes[mode])
+			}
+		}
+	}
+	for id, n := range t.m.findings {
+		to <- counter(findingsDesc, n.Load(), id)
+	}
+	to <- counter(reloadsDesc, t.m.reloads.ok.Load(), "ok")
+	to <- counter(reloadsDesc, t.m.reloads.failed.Load(), "failed")
+}
+
+func counter(d *prometheus.Desc, n uint64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func gauge(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+// A reading is one number of a Status.
+type reading struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*Status) float64
+}
+
+func counts(name, help string, value func(*Status) uint64) reading {
+	return reading{desc(name, help), prometheus.CounterValue, func(s *Status) float64 { return float64(value(s)) }}
+}
+
+func measures(name, help string, value func(*Status) float64) reading {
+	return reading{desc(name, help), prometheus.GaugeValue, value}
+}
+
+// readings are the metrics without labels.
+var readings = []reading{
+	measures("sessions_open", "Connections of MTAs.", func(s *Status) float64 { return float64(s.Sessions.Open) }),
+	measures("sessions_limit", "Sessions judged at once, at most: milter.max_sessions.", func(s *Status) float64 { return float64(s.Sessions.Limit) }),
+	counts("sessions_total", "SMTP clients that an MTA has shown.", func(s *Status) uint64 { return s.Sessions.Total }),
+	counts("sessions_refused_total", "Connections of MTAs for which there was no place.", func(s *Status) uint64 { return s.Sessions.Limited + s.Sessions.TurnedAway }),
+	counts("milter_protocol_errors_total", "Connections closed for what was not the milter protocol.", func(s *Status) uint64 { return s.Sessions.ProtocolErrors }),
+	counts("panics_total", "Panics of our own, answered by milter.on_failure.", func(s *Status) uint64 { return s.Sessions.Panics }),
+	measures("mta_last_command_timestamp_seconds", "When an MTA was last heard of; 0 is never.", func(s *Status) float64 {
+		if s.MTA == nil {
+			return 0
+		}
+		return unix(s.MTA.LastCommand)
+	}),
+	counts("cache_hits_total", "Questions answered from the DNS cache.", func(s *Status) uint64 { return s.Cache.Hits }),
+	counts("cache_stale_hits_total", "Answers past their expiry, given because no server answers.", func(s *Status) uint64 { return s.Cache.StaleHits }),
+	measures("cache_entries", "Names and addresses in the DNS cache.", func(s *Status) float64 { return float64(s.Cache.Entries) }),
+	measures("cache_bytes", "Memory of the DNS cache.", func(s *Status) float64 { return float64(s.Cache.Bytes) }),
+	measures("dns_servers_up", "DNS servers that answer.", func(s *Status) float64 {
+		up := 0
+		for _, server := range s.DNS.Servers {
+			if server.Up {
+				up++
+			}
+		}
+		return float64(up)
+	}),
+	measures("dns_servers", "DNS servers that are asked.", func(s *Status) float64 { return float64(len(s.DNS.Servers)) }),
+	counts("dns_turned_away_total", "Questions not asked because too many were out.", func(s *Status) uint64 { return s.DNS.TurnedAway }),
+	measures("retry_deferred", "Deferrals that may come back as an honest retry.", func(s *Status) float64 { return float64(s.Retry.Deferred) }),
+	measures("retry_passed", "Networks that came back as an honest retry.", func(s *Status) float64 { return float64(s.Retry.Passed) }),
+	counts("log_lost_lines_total", "Log lines that could not be written.", func(s *Status) uint64 { return s.Log.LostLines }),
+	measures("config_last_reload_successful", "Whether the last reload was taken over; 1 where there was none.", func(s *Status) float64 { return truth(len(s.Config.Refused) == 0) }),
+	measures("config_loaded_timestamp_seconds", "When the configuration in force was loaded.", func(s *Status) float64 { return unix(s.Config.Loaded) }),
+}
+
+var (
+	queriesDesc = desc("dns_queries_total", "Questions that were asked of DNS servers.", "type", "result")
+	secondsDesc = desc("dns_seconds", "How long those questions took.")
+	policyDesc  = desc("policy_info", "The policy in force: machines with the same hash judge alike.", "baseline", "hash")
+	buildDesc   = desc("build_info", "The program that runs.", "version", "commit")
+)
+
+// Types and results of questions, so that each has its counter from the start.
+var (
+	questionTypes   = []string{"A", "AAAA", "MX", "TXT", "PTR"}
+	questionResults = []string{"found", "none", "failed", "refused"}
+)
+
+// A snapshot collects what a Status tells.
+type snapshot struct{ status func() *Status }
+
+func (c snapshot) Describe(to chan<- *prometheus.Desc) {
+	for _, r := range readings {
+		to <- r.desc
+	}
+	for _, d := range []*prometheus.Desc{queriesDesc, secondsDesc, policyDesc, buildDesc} {
+		to <- d
+	}
+}
+
+func (c snapshot) Collect(to chan<- prometheus.Metric) {
+	s := c.status()
+	for _, r := range readings {
+		to <- prometheus.MustNewConstMetric(r.desc, r.kind, r.value(s))
+	}
+	for _, qtype := range questionTypes {
+		for _, result := range questionResults {
+			i := slices.IndexFunc(s.DNS.Queries, func(q DNSCount) bool { return q.Type == qtype && q.Result == result })
+			n := uint64(0)
+			if i >= 0 {
+				n = s.DNS.Queries[i].Count
+			}
+			to <- counter(queriesDesc, n, qtype, result)
+		}
+	}
+	to <- seconds(s.DNS.stats)
+	baseline, hash := s.Policy, ""
+	if i := strings.LastIndexByte(s.Policy, '-'); i >= 0 {
+		baseline, hash = s.Policy[:i], s.Policy[i+1:]
+	}
+	to <- gauge(policyDesc, 1, baseline, hash)
+	to <- gauge(buildDesc, 1, s.Version, s.Commit)
+}
+
+// seconds makes a histogram of what the resolver has counted.
+func seconds(st resolver.Stats) prometheus.Metric {
+	buckets := make(map[float64]uint64, len(resolver.DurationBounds))
+	count := uint64(0)
+	for i, bound := range resolver.DurationBounds {
+		if i < len(st.Durations) {
+			count += st.Durations[i]
+		}
+		buckets[bound.Seconds()] = count
+	}
+	if n := len(resolver.DurationBounds); n < len(st.Durations) {
+		count += st.Durations[n]
+	}
+	return prometheus.MustNewConstHistogram(secondsDesc, count, st.Total.Seconds(), buckets)
+}
+
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

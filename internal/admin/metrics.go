@@ -1,0 +1,156 @@
+package admin
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"mailprofiled/internal/engine"
+	"mailprofiled/profile"
+)
+
+// Labels are closed sets: no name or address is ever one.
+var (
+	actions = [...]string{profile.Continue: "continue", profile.TempFail: "tempfail", profile.Reject: "reject"}
+	stages  = [...]string{engine.StageConnect, engine.StageHelo, engine.StageMail, engine.StageRcpt, engine.StageEOM}
+	modes   = [...]string{"monitor", "enforce"}
+)
+
+// waitBounds are the buckets of a wait, in seconds: from an answer out of the
+// cache to the end of an MTA's patience.
+var waitBounds = []float64{.0001, .0005, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// otherFinding counts findings that no table of ours knows.
+const otherFinding = "other"
+
+// Metrics are the counters of a daemon, for Prometheus. It is the engine's
+// Observer, and safe for concurrent use. Verdict and Wait neither allocate nor
+// block.
+type Metrics struct {
+	// What is counted by rooms that are built on DNS lists, limits and a store.
+	ListHits      *prometheus.CounterVec // by list
+	ListUp        *prometheus.GaugeVec   // by list
+	LimitRefusals *prometheus.CounterVec // by limit
+	StoreErrors   prometheus.Counter
+
+	registry *prometheus.Registry
+	verdicts [len(actions)][len(stages)][len(modes)]atomic.Uint64
+	findings map[string]*atomic.Uint64 // all that are judged, and otherFinding; not changed once made
+	waits    [len(stages)]prometheus.Observer
+	reloads  struct{ ok, failed atomic.Uint64 }
+}
+
+var _ engine.Observer = (*Metrics)(nil)
+
+// NewMetrics makes metrics that know every finding of this version; what they do
+// not count themselves they take from the status at each scrape.
+func NewMetrics(status func() *Status) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		findings: map[string]*atomic.Uint64{otherFinding: new(atomic.Uint64)},
+
+		ListHits:      prometheus.NewCounterVec(counterOpts("list_hits_total", "Answers of DNS lists that said listed."), []string{"list"}),
+		ListUp:        prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + "list_up", Help: "Whether a DNS list is asked and trusted: 1 only in state up."}, []string{"list"}),
+		LimitRefusals: prometheus.NewCounterVec(counterOpts("limit_refusals_total", "Answers other than continue because a limit was reached."), []string{"limit"}),
+		StoreErrors:   prometheus.NewCounter(counterOpts("store_errors_total", "Failures of the store that keeps state.")),
+	}
+	for _, info := range profile.Findings() {
+		m.findings[info.ID] = new(atomic.Uint64)
+	}
+	waits := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: prefix + "stage_seconds", Help: "How long the MTA waited for a reply, by stage.", Buckets: waitBounds,
+	}, []string{"stage"})
+	for i, stage := range stages {
+		m.waits[i] = waits.WithLabelValues(stage)
+	}
+	m.registry.MustRegister(
+		m.ListHits, m.ListUp, m.LimitRefusals, m.StoreErrors, waits,
+		tally{m}, snapshot{status},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+const prefix = "mailprofiled_"
+
+func counterOpts(name, help string) prometheus.CounterOpts {
+	return prometheus.CounterOpts{Name: prefix + name, Help: help}
+}
+
+// Verdict counts a verdict and its findings.
+func (m *Metrics) Verdict(action profile.Action, stage, mode string, visit, own []profile.Finding) {
+	if i := stageIndex(stage); i >= 0 && int(action) < len(actions) {
+		m.verdicts[action][i][modeIndex(mode)].Add(1)
+	}
+	m.count(visit)
+	m.count(own)
+}
+
+func (m *Metrics) count(findings []profile.Finding) {
+	for i := range findings {
+		n := m.findings[findings[i].ID]
+		if n == nil {
+			n = m.findings[otherFinding]
+		}
+		n.Add(1)
+	}
+}
+
+// Wait counts a wait.
+func (m *Metrics) Wait(stage string, took time.Duration) {
+	if i := stageIndex(stage); i >= 0 {
+		m.waits[i].Observe(took.Seconds())
+	}
+}
+
+// Reloaded counts a reload.
+func (m *Metrics) Reloaded(ok bool) {
+	if ok {
+		m.reloads.ok.Add(1)
+	} else {
+		m.reloads.failed.Add(1)
+	}
+}
+
+// Verdicts gives the verdicts so far by action.
+func (m *Metrics) Verdicts() map[string]uint64 {
+	sums := make(map[string]uint64, len(actions))
+	for action, name := range actions {
+		for stage := range stages {
+			for mode := range modes {
+				sums[name] += m.verdicts[action][stage][mode].Load()
+			}
+		}
+	}
+	return sums
+}
+
+// Findings gives the findings so far, without those that were not found.
+func (m *Metrics) Findings() map[string]uint64 {
+	found := make(map[string]uint64)
+	for id, n := range m.findings {
+		if n := n.Load(); n > 0 {
+			found[id] = n
+		}
+	}
+	return found
+}
+
+// stageIndex gives the place of a stage, -1 for one that is none.
+func stageIndex(stage string) int {
+	for i, name := range stages {
+		if name == stage {
+			return i
+		}
+	}
+	return -1
+}
+
+func modeIndex(mode string) int {
+	if mode == modes[0] {
+		return 0
+	}
+	return 1
+}

@@ -1,0 +1,202 @@
+package admin
+
+import (
+	"time"
+
+	"mailprofiled/internal/resolver"
+)
+
+// States of a daemon.
+const (
+	Serving  = "serving"
+	Stopping = "stopping" // it lets the open transactions end
+)
+
+// A Status is what a daemon tells of itself. Counts are since its start; a zero
+// time is never.
+type Status struct {
+	Version string    `json:"version"`
+	Commit  string    `json:"commit"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Now     time.Time `json:"now"`
+	State   string    `json:"state"`
+	Mode    string    `json:"mode"`   // monitor, enforce
+	Policy  string    `json:"policy"` // "standard@1-3f9a2c1b"
+
+	Config   Config   `json:"config"`
+	Listen   []string `json:"listen"` // where an MTA can connect
+	Web      string   `json:"web"`    // where metrics are; "" for nowhere
+	Sessions Sessions `json:"sessions"`
+	MTA      *MTA     `json:"mta"` // null: none has shown a client yet
+	DNS      DNS      `json:"dns"`
+	Cache    Cache    `json:"cache"`
+
+	Verdicts map[string]uint64 `json:"verdicts"` // by action: continue, tempfail, reject
+	Findings map[string]uint64 `json:"findings"` // by finding, those that were found
+	Log      Log               `json:"log"`
+	Retry    Retry             `json:"retry"`
+	Local    []LocalRule       `json:"local"` // the operator's own rules, in their order
+}
+
+// Config is which configuration is in force.
+type Config struct {
+	Path     string    `json:"path"`
+	Files    []string  `json:"files"` // all that were read
+	Loaded   time.Time `json:"loaded"`
+	Settings string    `json:"settings"` // names all that verdicts rest on: see config.SettingsID
+
+	// Refused is the last reload if it was refused, and what is in force older
+	// than the files: its mistakes, as check prints them.
+	Refused   []string  `json:"refused"`
+	RefusedAt time.Time `json:"refused_at,omitzero"`
+}
+
+// Sessions are connections of MTAs.
+type Sessions struct {
+	Open           int    `json:"open"`
+	Limit          int    `json:"limit"` // judged at once
+	Total          uint64 `json:"total"` // SMTP clients shown
+	Limited        uint64 `json:"limited"`
+	TurnedAway     uint64 `json:"turned_away"`
+	Shed           uint64 `json:"shed"`
+	ProtocolErrors uint64 `json:"protocol_errors"`
+	Panics         uint64 `json:"panics"`
+}
+
+// MTA is the mail server that was last heard of.
+type MTA struct {
+	LastCommand time.Time `json:"last_command"`
+	Negotiated  time.Time `json:"negotiated"`
+	Name        string    `json:"name"`   // {j}
+	Daemon      string    `json:"daemon"` // {daemon_name}
+	Offered     Offer     `json:"offered"`
+	Agreed      Offer     `json:"agreed"`
+	MacroLists  bool      `json:"macro_lists"` // it sends the macros that we name
+}
+
+// An Offer is one side of a milter negotiation.
+type Offer struct {
+	Version  uint32 `json:"version"`
+	Actions  uint32 `json:"actions"`
+	Protocol uint32 `json:"protocol"`
+}
+
+// DNS is how the resolver fares.
+type DNS struct {
+	Servers    []DNSServer `json:"servers"`
+	Queries    []DNSCount  `json:"queries"` // zero counts left out
+	TurnedAway uint64      `json:"turned_away"`
+	InFlight   int         `json:"in_flight"`
+
+	stats resolver.Stats // whence all this
+}
+
+// A DNSServer is one server that is asked.
+type DNSServer struct {
+	Address  string  `json:"address"`
+	Up       bool    `json:"up"`
+	RTTMS    float64 `json:"rtt_ms"`
+	Queries  uint64  `json:"queries"`
+	Failures uint64  `json:"failures"`
+}
+
+// A DNSCount counts questions by type and result.
+type DNSCount struct {
+	Type   string `json:"type"`   // A, AAAA, MX, TXT, PTR
+	Result string `json:"result"` // found, none, failed, refused
+	Count  uint64 `json:"count"`
+}
+
+// Cache is what is remembered of DNS.
+type Cache struct {
+	Entries   int    `json:"entries"` // names and addresses
+	Bytes     int64  `json:"bytes"`
+	Limit     int64  `json:"limit_bytes"`
+	Hits      uint64 `json:"hits"`
+	StaleHits uint64 `json:"stale_hits"`
+}
+
+// Log is how the log fares.
+type Log struct {
+	LostLines uint64 `json:"lost_lines"`
+}
+
+// Retry is who was asked to come back.
+type Retry struct {
+	Deferred int `json:"deferred"` // open deferrals
+	Passed   int `json:"passed"`   // networks that came back
+}
+
+// A LocalRule is one rule of the operator's own, and what became of it.
+type LocalRule struct {
+	Where   string    `json:"where"`  // "mailprofiled.toml:31"
+	Action  string    `json:"action"` // allow, deny, points
+	Owner   string    `json:"owner"`
+	Hits    uint64    `json:"hits"`
+	Last    time.Time `json:"last,omitzero"`
+	Expires time.Time `json:"expires,omitzero"`
+	State   string    `json:"state"` // active, unused, expired
+
+	Files []LocalFile `json:"files"`
+}
+
+// A LocalFile is a file of a rule of the operator's own, and what became of it.
+type LocalFile struct {
+	File    string    `json:"file"`
+	Entries int       `json:"entries"`
+	Bad     int       `json:"bad"`     // lines that cannot be read
+	Expired int       `json:"expired"` // entries
+	Hits    uint64    `json:"hits"`
+	Last    time.Time `json:"last,omitzero"`
+	Loaded  time.Time `json:"loaded"`
+	Trouble string    `json:"trouble,omitempty"` // why the version on disk is not the one in use
+
+	// Tracked: the use of each entry is known. Unused never matched; UnusedLines
+	// are the first of them.
+	Tracked     bool  `json:"tracked"`
+	Unused      int   `json:"unused"`
+	UnusedLines []int `json:"unused_lines"`
+}
+
+// Resolver fills in what the resolver tells of itself.
+func (s *Status) Resolver(st resolver.Stats) {
+	s.DNS = DNS{Servers: []DNSServer{}, Queries: []DNSCount{}, TurnedAway: st.TurnedAway, InFlight: st.InFlight, stats: st}
+	for _, srv := range st.Servers {
+		s.DNS.Servers = append(s.DNS.Servers, DNSServer{
+			Address: srv.Addr.String(), Up: srv.Up, Queries: srv.Queries, Failures: srv.Failures,
+			RTTMS: float64(srv.RTT.Round(10*time.Microsecond)) / float64(time.Millisecond),
+		})
+	}
+	for _, q := range st.Queries {
+		s.DNS.Queries = append(s.DNS.Queries, DNSCount{Type: q.Type, Result: q.Result, Count: q.N})
+	}
+	s.Cache.Entries, s.Cache.Bytes, s.Cache.Hits, s.Cache.StaleHits = st.Entries, st.Bytes, st.Hits, st.StaleHits
+}
+
+// NotReady says why no mail should come here now; nil when it may.
+func (s *Status) NotReady() []string {
+	var why []string
+	if s.State != Serving {
+		why = append(why, "not serving: "+s.State)
+	}
+	if s.Config.Loaded.IsZero() {
+		why = append(why, "no configuration is loaded")
+	}
+	if len(s.Listen) == 0 {
+		why = append(why, "no MTA can connect")
+	}
+	if !s.DNS.anyUp() {
+		why = append(why, "no DNS server answers")
+	}
+	return why
+}
+
+func (d DNS) anyUp() bool {
+	for _, server := range d.Servers {
+		if server.Up {
+			return true
+		}
+	}
+	return false
+}

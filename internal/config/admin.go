@@ -1,0 +1,115 @@
+package config
+
+import (
+	"net"
+	"strconv"
+	"strings"
+)
+
+// Admin is where the daemon tells of itself.
+type Admin struct {
+	Listen       string // "host:port" on loopback or "unix:/path"; "" for nowhere
+	Control      string // absolute path of the control socket; "" for none
+	ControlGroup string // name or number; "" keeps our own
+}
+
+func adminKeys() []Key {
+	return []Key{
+		{
+			Name: "admin.listen", Default: "127.0.0.1:8892",
+			Kind:  textKind("loopback address or socket", "127.0.0.1:8892", adminDoor, formatText),
+			Doc:   `Where /metrics, /healthz and /readyz are: an address and port on loopback, or "unix:/path"; empty is nowhere.`,
+			field: func(c *Config) any { return &c.Admin.Listen },
+		},
+		{
+			Name: "admin.control", Default: "/run/mailprofiled/control.sock",
+			Kind:  textKind("path", "/run/mailprofiled/control.sock", controlSocket, formatText),
+			Doc:   "The socket of status, reload and explain, with mode 0660; empty is none.",
+			field: func(c *Config) any { return &c.Admin.Control },
+		},
+		{
+			Name: "admin.control_group", Kind: groupKind(), Default: "",
+			Doc:   "Who may use that socket: a group; empty keeps the daemon's own.",
+			field: func(c *Config) any { return &c.Admin.ControlGroup },
+		},
+	}
+}
+
+// adminDoor takes an address on loopback, a unix socket, or nothing. It has no
+// password: whoever reaches it can read.
+func adminDoor(text string, s spot) (any, bool) {
+	const example = `write "127.0.0.1:8892" or "unix:/path"`
+	kind, rest, _ := strings.Cut(text, ":")
+	switch {
+	case text == "":
+		return "", true
+	case kind == "unix":
+		path, ok := socketPath(text, rest, "unix:", "admin.sock", s)
+		return "unix:" + path, ok
+	case strings.HasPrefix(text, "/"):
+		return s.bad(quote(text), "not an address and a port", "write "+quote("unix:"+text))
+	case kind == "inet" || kind == "inet6" || kind == "tcp":
+		return s.bad(quote(text), "not an address and a port", "write "+quote(rest))
+	}
+	hostname, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return s.bad(quote(text), "not an address and a port", example)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	switch {
+	case err != nil:
+		return s.bad(quote(text), "the port is no number up to 65535", "write "+quote(net.JoinHostPort(hostname, "8892")))
+	case !loopback(hostname):
+		return s.bad(quote(text), "not on loopback, and nobody is asked for a password here",
+			"listen on "+quote(net.JoinHostPort("127.0.0.1", port))+`, and reach it by ssh -L or a proxy of your own`)
+	case n == 0:
+		s.odd(quote(text), "port 0 is any free port", "name the port, or find it in the log")
+	}
+	return net.JoinHostPort(hostname, strconv.FormatUint(n, 10)), true
+}
+
+// controlSocket takes the path of a socket, or nothing.
+func controlSocket(text string, s spot) (any, bool) {
+	if text == "" {
+		return "", true
+	}
+	if rest, ok := strings.CutPrefix(text, "unix:"); ok {
+		return s.bad(quote(text), "a path is meant here", "write "+quote(rest))
+	}
+	path, ok := socketPath(text, text, "", "control.sock", s)
+	return path, ok
+}
+
+// checkSockets refuses one place for two purposes.
+func (l *loader) checkSockets(c *Config) {
+	taken := map[string]string{}
+	for _, door := range c.Milter.Listen {
+		taken[strings.TrimPrefix(strings.TrimPrefix(door, "inet6:"), "inet:")] = "milter.listen"
+	}
+	for _, d := range []struct{ key, at string }{
+		{"admin.listen", c.Admin.Listen},
+		{"admin.control", "unix:" + c.Admin.Control},
+	} {
+		if other, double := taken[d.at]; double && l.sound(other, d.key) {
+			l.at(d.key, other).fail(d.key+" and "+other+" are both "+quote(strings.TrimPrefix(d.at, "unix:")), "give each a place of its own")
+		}
+		taken[d.at] = d.key
+	}
+}
+
+// ControlSocket gives the path of the control socket by the configuration at
+// path, as far as that can be read: whoever asks a daemon what is wrong may have
+// a file with mistakes.
+func ControlSocket(path string) string {
+	l := newLoader(tree(), &Report{})
+	sources, _ := read(path, l.report)
+	for _, src := range sources {
+		if src != nil {
+			l.add(src)
+		}
+	}
+	if set, ok := l.settings["admin.control"]; ok && set.value != nil {
+		return set.value.(string)
+	}
+	return Default().Admin.Control
+}

@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"mailprofiled/internal/local"
+	"mailprofiled/profile"
+)
+
+// A match asks the operator's own rules: counting (local.Set.Match) or not (Peek).
+type match func(*local.Subject, time.Time, []local.Hit) []local.Hit
+
+// counted is how this visit asks: explain is no use of a rule.
+func (v *Visit) counted() match {
+	if v.trace != nil {
+		return v.e.o.Local.Peek
+	}
+	return v.e.o.Local.Match
+}
+
+// denyAtMail answers a visit that a rule of the operator's own refuses by what
+// is known at MAIL; it does not wait for more.
+func (v *Visit) denyAtMail() (Answer, bool) {
+	if v.e.o.Local == nil {
+		return Answer{}, false
+	}
+	session := v.facts()
+	session.Local = v.localHits(&session, v.e.o.Local.Peek)
+	if len(session.Local) == 0 || !profile.Judge(&session, v.e.o.Policy).Denied() {
+		return Answer{}, false
+	}
+	session.Local = v.localHits(&session, v.counted())
+	v.tx.session = session
+	v.tx.judgement = profile.Judge(&session, v.e.o.Policy)
+	return v.answer(nil, StageMail), true
+}
+
+// localHits asks the rules about all but the recipient. Where the client's names
+// could not be looked up, or only of old, a rule about them might speak for it.
+func (v *Visit) localHits(s *profile.Session, ask match) []profile.LocalHit {
+	set := v.e.o.Local
+	if set == nil {
+		return nil
+	}
+	sub := local.Subject{
+		Client: v.client.Addr, PTR: confirmed(&s.RDNS), Account: v.tx.mail.Account,
+		From: senderText(&s.Sender, v.tx.mail.From), FromDomain: s.Sender.Domain,
+	}
+	if s.Helo.Given == profile.Shown {
+		sub.Helo = s.Helo.Name
+	}
+	var room [4]local.Hit
+	hits := factsOf(ask(&sub, v.e.o.Now(), room[:0]), s.RDNS.Stale)
+	if s.RDNS.Outcome != profile.Failed && !forwardFailed(s.RDNS) && !s.RDNS.Stale {
+		return hits
+	}
+	if set.Asks(local.Allow, local.PTR) {
+		hits = append(hits, profile.LocalHit{Action: profile.LocalAllow, Possible: true})
+	}
+	if set.Asks(local.Points, local.PTR) {
+		hits = append(hits, profile.LocalHit{Action: profile.LocalPoints, Points: -math.MaxFloat32, Possible: true})
+	}
+	return hits
+}
+
+// localRcpt asks the rules about one recipient.
+func (v *Visit) localRcpt(raw string) []profile.LocalHit {
+	if v.e.o.Local == nil || raw == "" {
+		return nil
+	}
+	var room [4]local.Hit
+	return factsOf(v.counted()(&local.Subject{Rcpt: unbracketed(raw)}, v.e.o.Now(), room[:0]), false)
+}
+
+func confirmed(r *profile.RDNS) []string {
+	var names []string
+	for _, name := range r.Names {
+		if name.Forward == profile.Confirmed {
+			names = append(names, name.Name)
+		}
+	}
+	return names
+}
+
+// senderText is the sender as rules see it: "<>" for the null sender, "" while
+// none is known.
+func senderText(s *profile.Sender, raw string) string {
+	switch {
+	case s.Given != profile.Shown:
+		return ""
+	case s.Null:
+		return "<>"
+	}
+	return unbracketed(raw)
+}
+
+func unbracketed(raw string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(raw, "<"), ">")
+}
+
+var localActions = map[local.Action]profile.LocalAction{
+	local.Deny: profile.LocalDeny, local.Allow: profile.LocalAllow, local.Points: profile.LocalPoints,
+}
+
+// factsOf are the hits as profile judges them; oldNames says that the client's
+// names are past their expiry.
+func factsOf(hits []local.Hit, oldNames bool) []profile.LocalHit {
+	if len(hits) == 0 {
+		return nil
+	}
+	out := make([]profile.LocalHit, len(hits))
+	for i, h := range hits {
+		out[i] = profile.LocalHit{Action: localActions[h.Action], Points: h.Points, Detail: h.Detail(), Stale: oldNames && h.Field == local.PTR}
+	}
+	return out
+}
