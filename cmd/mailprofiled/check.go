@@ -54,6 +54,10 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "mailprofiled check: %s in the local rules and their files\n", count(n, "mistake"))
 		code = exitFailed
 	}
+	if p := checkKey(cfg); p != nil {
+		fmt.Fprintln(problems, p)
+		code = exitFailed
+	}
 	if *dns && !dnsAnswers(cfg, problems) {
 		code = exitFailed
 	}

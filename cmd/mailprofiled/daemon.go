@@ -76,7 +76,11 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	if fatal {
 		return fmt.Errorf("the local rules have %s, nothing was started", count(mistakes(problems), "mistake"))
 	}
-	g, err := d.newGeneration(cfg, set)
+	hash, problem := addressHash(cfg, cfg.State.Path)
+	if problem != nil {
+		return errors.New(problem.String())
+	}
+	g, err := d.newGeneration(cfg, set, hash)
 	if err != nil {
 		return err
 	}

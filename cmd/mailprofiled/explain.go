@@ -94,7 +94,7 @@ func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note strin
 	}
 	r := newResolver(servers, cfg.DNS.CacheBytes, logging.Discard())
 	defer r.Close()
-	return newEngine(cfg, r, nil, set, nil, logging.Discard()).Explain(q), note, nil
+	return newEngine(cfg, r, nil, set, nil, logging.Discard(), nil).Explain(q), note, nil
 }
 
 func askToExplain(cfg *config.Config, q engine.Query) (*engine.Record, error) {

@@ -11,6 +11,7 @@ import (
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/local"
+	"mailprofiled/internal/logging"
 	"mailprofiled/internal/resolver"
 	"mailprofiled/milter"
 )
@@ -22,7 +23,8 @@ type generation struct {
 	cfg      *config.Config
 	loaded   time.Time
 	engine   *engine.Engine
-	local    *local.Set // the operator's own rules; nil for none
+	local    *local.Set      // the operator's own rules; nil for none
+	hash     *logging.Hasher // of mail addresses in the log; nil where they stand in clear
 	resolver *sharedResolver
 
 	users atomic.Int64 // sessions, and one for being the current; 0: it is done with
@@ -68,27 +70,27 @@ type sharedResolver struct {
 
 // newGeneration makes one user's worth of a generation: that of being the current
 // one. It takes over the resolver in use if it asks the same servers. set are the
-// rules of cfg.
-func (d *daemon) newGeneration(cfg *config.Config, set *local.Set) (*generation, error) {
+// rules of cfg, hash is what stands in for addresses in its log.
+func (d *daemon) newGeneration(cfg *config.Config, set *local.Set, hash *logging.Hasher) (*generation, error) {
 	servers, err := dnsServers(cfg)
 	if err != nil {
 		return nil, err
 	}
 	r := d.resolver(servers, cfg.DNS.CacheBytes)
-	return d.generation(cfg, time.Now(), set, r), nil
+	return d.generation(cfg, time.Now(), set, hash, r), nil
 }
 
 // successor makes the generation after g, the current one, where nothing but the
 // files of its rules has changed.
 func (d *daemon) successor(g *generation) *generation {
 	r := d.resolver(g.resolver.servers, g.resolver.cache)
-	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.local, r)
+	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.local, g.hash, r)
 }
 
 // generation puts one together. It has taken over one use of r.
-func (d *daemon) generation(cfg *config.Config, loaded time.Time, set *local.Set, r *sharedResolver) *generation {
-	g := &generation{cfg: cfg, loaded: loaded, local: set, resolver: r, done: func() { d.letGo(r) }}
-	g.engine = newEngine(cfg, r.Resolver, d.retries, set, d.metrics, d.newLogger(cfg))
+func (d *daemon) generation(cfg *config.Config, loaded time.Time, set *local.Set, hash *logging.Hasher, r *sharedResolver) *generation {
+	g := &generation{cfg: cfg, loaded: loaded, local: set, hash: hash, resolver: r, done: func() { d.letGo(r) }}
+	g.engine = newEngine(cfg, r.Resolver, d.retries, set, d.metrics, d.newLogger(cfg), hash)
 	g.users.Store(1)
 	return g
 }

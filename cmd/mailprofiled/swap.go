@@ -51,7 +51,11 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 		return apart(problems, warnings)
 	}
 	warnings = append(warnings, texts(problems)...)
-	next, err := d.newGeneration(cfg, set)
+	hash, problem := addressHash(cfg, d.first.State.Path)
+	if problem != nil {
+		return []string{problem.String()}, warnings
+	}
+	next, err := d.newGeneration(cfg, set, hash)
 	if err != nil {
 		return []string{resolvConf + ":1: " + err.Error()}, warnings
 	}

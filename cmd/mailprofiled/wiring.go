@@ -9,6 +9,7 @@ import (
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/local"
+	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/resolver"
 	"mailprofiled/profile"
@@ -45,7 +46,7 @@ func newResolver(servers []netip.AddrPort, cache int64, logger *slog.Logger) *re
 }
 
 // newEngine returns an engine that works by the configuration.
-func newEngine(cfg *config.Config, r *resolver.Resolver, retries *memory.Retries, set *local.Set, observer engine.Observer, logger *slog.Logger) *engine.Engine {
+func newEngine(cfg *config.Config, r *resolver.Resolver, retries *memory.Retries, set *local.Set, observer engine.Observer, logger *slog.Logger, hash *logging.Hasher) *engine.Engine {
 	return engine.New(engine.Options{
 		Policy:       cfg.Policy,
 		PolicyID:     cfg.PolicyID(),
@@ -63,6 +64,7 @@ func newEngine(cfg *config.Config, r *resolver.Resolver, retries *memory.Retries
 		Retries:  retries,
 		Local:    set,
 		Logger:   logger,
+		Hash:     hash,
 		Observer: observer,
 	})
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Retry   Retry
 	Exempt  Exempt
 	Local   []LocalRule // in their order
+	State   State
 	Log     Log
 	Admin   Admin
 
@@ -82,8 +83,9 @@ type Exempt struct {
 
 // Log says how and how much is logged.
 type Log struct {
-	JSON  bool // else logfmt
-	Level slog.Level
+	JSON   bool // else logfmt
+	Level  slog.Level
+	Hashed bool // tokens for mail addresses
 }
 
 // An Origin is where a setting was made.

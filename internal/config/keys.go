@@ -16,7 +16,7 @@ const (
 // keysNow are the keys of this version.
 func keysNow() []Key {
 	var keys []Key
-	for _, section := range [][]Key{topKeys(), usKeys(), milterKeys(), dnsKeys(), verdictKeys(), retryKeys(), exemptKeys(), localKeys(), logKeys(), adminKeys()} {
+	for _, section := range [][]Key{topKeys(), usKeys(), milterKeys(), dnsKeys(), verdictKeys(), retryKeys(), exemptKeys(), localKeys(), stateKeys(), logKeys(), adminKeys()} {
 		keys = append(keys, section...)
 	}
 	return keys
@@ -210,9 +210,10 @@ func logKeys() []Key {
 			field: func(c *Config) any { return &c.Log.Level },
 		},
 		{
-			Name: "log.addresses", Default: "plain",
-			Kind: choiceKind(word{text: "plain", value: "plain"}, word{text: "hashed", later: true}),
-			Doc:  "What the log holds of mail addresses.",
+			Name: "log.addresses", Hot: true, Default: "plain",
+			Kind:  choiceKind(word{text: "plain", value: false}, word{text: "hashed", value: true}),
+			Doc:   `What log lines hold of mail addresses: themselves, or by "hashed" a token such as h:mfzwizltoq5gk3ti, the same for the same address, made with the key hash.key in state.path.`,
+			field: func(c *Config) any { return &c.Log.Hashed },
 		},
 	}
 }

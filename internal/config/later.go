@@ -51,7 +51,6 @@ func keysLater() []Key {
 	rows = append(rows, Key{Name: "directory.for[].domains", Kind: hostsKind(true, "domains")})
 	rows = append(rows, directoryRows("directory.for[].")...)
 	rows = append(rows,
-		Key{Name: "state.path", Kind: text, Default: "/var/lib/mailprofiled"},
 		Key{Name: "state.redis", Kind: secretKind(), Default: ""},
 		Key{Name: "geo.country", Kind: text, Default: ""},
 		Key{Name: "geo.asn", Kind: text, Default: ""},

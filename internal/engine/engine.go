@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"mailprofiled/internal/local"
+	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/resolver"
 	"mailprofiled/internal/spf"
@@ -51,6 +52,7 @@ type Options struct {
 	Resolver     Resolver
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Logger       *slog.Logger
+	Hash         *logging.Hasher  // of mail addresses in log lines; nil: they stand there as they are
 	Observer     Observer         // nil: nobody counts
 	Now          func() time.Time // nil: time.Now
 }

@@ -96,13 +96,13 @@ func (v *Visit) logVerdict(tx *transaction, s *spoken) {
 	var room [20]slog.Attr
 	attrs := append(room[:0], slog.String(keyID, tx.id))
 	attrs = v.appendClient(attrs)
-	attrs = appendText(attrs, keyPTR, tx.session.RDNS.Shown())
+	attrs = appendText(attrs, keyPTR, v.e.shownName(tx.session.RDNS.Shown()))
 	if tx.session.Helo.Given == profile.Shown {
-		attrs = append(attrs, slog.String(keyHelo, logging.Clip(tx.session.Helo.Name)))
+		attrs = append(attrs, slog.String(keyHelo, logging.Clip(v.e.shownName(tx.session.Helo.Name))))
 	}
-	attrs = append(attrs, slog.String(keyFrom, logging.Clip(tx.mail.From)), slog.Int(keyRcpts, s.rcpts))
-	attrs = appendText(attrs, keyRcpt, s.rcpt)
-	attrs = appendText(attrs, keyAccount, tx.mail.Account)
+	attrs = append(attrs, slog.String(keyFrom, logging.Clip(v.e.shownAddress(tx.mail.From))), slog.Int(keyRcpts, s.rcpts))
+	attrs = appendText(attrs, keyRcpt, v.e.shownAddress(s.rcpt))
+	attrs = appendText(attrs, keyAccount, v.e.shownAddress(tx.mail.Account))
 	attrs = append(attrs, slog.String(keyStage, s.stage), slog.String(keyAction, s.verdict.Action.String()))
 	if s.verdict.Action != profile.Continue {
 		attrs = append(attrs, slog.Int(keyCode, s.verdict.Code), slog.String(keyStatus, s.verdict.Status))
@@ -121,7 +121,7 @@ func (v *Visit) logMessage(tx *transaction) {
 	var room [6]slog.Attr
 	attrs := append(room[:0], slog.String(keyID, tx.id))
 	attrs = v.appendClient(attrs)
-	attrs = appendText(attrs, keyAccount, tx.mail.Account)
+	attrs = appendText(attrs, keyAccount, v.e.shownAddress(tx.mail.Account))
 	attrs = appendText(attrs, keyQueue, tx.queueID)
 	attrs = append(attrs, slog.Int(keyRcpts, tx.accepted))
 	v.e.line("message", attrs)
@@ -137,6 +137,25 @@ func (e *Engine) line(msg string, attrs []slog.Attr) {
 	r := slog.NewRecord(e.o.Now(), slog.LevelInfo, msg, 0)
 	r.AddAttrs(attrs...)
 	_ = h.Handle(ctx, r) // the writer behind it counts what it cannot write
+}
+
+// shownAddress is a sender, recipient or account as log lines show it. Hashed, all
+// ways to write one address are one token, and so are the sender, the recipient
+// and the account of one name. The null sender is nobody's.
+func (e *Engine) shownAddress(raw string) string {
+	if e.o.Hash == nil || raw == "" || raw == "<>" {
+		return raw
+	}
+	return e.o.Hash.Token(profile.Mailbox(raw))
+}
+
+// shownName is a name of a host as log lines show it. One with an @ is none:
+// clients and their DNS may say what they like, a mail address among it.
+func (e *Engine) shownName(name string) string {
+	if e.o.Hash == nil || !strings.ContainsRune(name, '@') {
+		return name
+	}
+	return e.o.Hash.Token(profile.Mailbox(name))
 }
 
 func (v *Visit) appendClient(attrs []slog.Attr) []slog.Attr {

@@ -1,0 +1,36 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+	"unicode"
+)
+
+// State is where the daemon keeps what outlives it.
+type State struct {
+	Path string // an absolute directory, which need not be there
+}
+
+func stateKeys() []Key {
+	return []Key{
+		{
+			Name: "state.path", Default: "/var/lib/mailprofiled",
+			Kind:  textKind("path", "/var/lib/mailprofiled", statePath, formatText),
+			Doc:   `The directory for what outlives the daemon. Now that is hash.key alone, which log.addresses = "hashed" makes there; else nothing is read or made.`,
+			field: func(c *Config) any { return &c.State.Path },
+		},
+	}
+}
+
+func statePath(text string, s spot) (any, bool) {
+	switch {
+	case text == "":
+		return s.bad(quote(text), "the path is missing", `write "/var/lib/mailprofiled"`)
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return s.bad(quote(text), "a control character in the path", "remove it")
+	case !filepath.IsAbs(text):
+		return s.bad(quote(text), "a relative path: it would depend on where the daemon is started",
+			"write the whole path: "+quote(filepath.Join("/var/lib", text)))
+	}
+	return filepath.Clean(text), true
+}
