@@ -114,7 +114,7 @@ func FuzzConn(f *testing.F) {
 		h := new(strict)
 		s := NewServer(Config{Handler: h})
 		near, far := net.Pipe()
-		var p port
+		p := port{handler: h}
 		s.start(far, &p)
 
 		read := make(chan error, 1)

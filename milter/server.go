@@ -24,7 +24,7 @@ type Config struct {
 	MaxSessions   int            // sessions judged at once, of all listeners; 4000. As many again are answered by OnFailure, more are closed at once
 	OnFailure     profile.Action // Continue or TempFail: the answer for a panic of ours, and where no session is free
 	Drain         time.Duration  // how long transactions may go on once Serve's context has ended; 0 is not at all
-	Handler       Handler        // required
+	Handler       Handler        // of the sessions that Serve takes; required for it
 	Logger        *slog.Logger   // nil: nothing is logged
 }
 
@@ -87,10 +87,15 @@ func NewServer(cfg Config) *Server {
 // their transaction or after Config.Drain, and returns nil when the last is
 // closed. It returns an error only when somebody else closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	return s.ServeWith(ctx, l, s.cfg.Handler)
+}
+
+// ServeWith is Serve with a handler of the listener's own.
+func (s *Server) ServeWith(ctx context.Context, l net.Listener, h Handler) error {
 	closeOnce := sync.OnceFunc(func() { l.Close() })
 	stop := context.AfterFunc(ctx, closeOnce)
 	defer stop()
-	var port port
+	port := port{handler: h}
 	err := s.accept(ctx, l, &port)
 	closeOnce()
 	s.drain(&port)

@@ -181,7 +181,7 @@ func (s *session) judged(command string, inOrder bool) bool {
 
 func (s *session) askConnect() {
 	defer func() { s.contain("connect", recover()) }()
-	s.judge = s.srv.cfg.Handler.Connect(s.conn.client)
+	s.judge = s.conn.port.handler.Connect(s.conn.client)
 	if s.judge == nil {
 		s.failed = true
 		s.srv.log(slog.LevelError, "handler gave no session, answered by on_failure", s.conn)

@@ -19,7 +19,10 @@ const (
 )
 
 // A port is one listener's share of the sessions.
-type port struct{ open sync.WaitGroup }
+type port struct {
+	handler Handler // of its sessions
+	open    sync.WaitGroup
+}
 
 // sessions is the set of all connections of a server. Its mutex is taken before
 // that of a conn's gate, never after.

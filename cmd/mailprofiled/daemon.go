@@ -57,7 +57,7 @@ func newDaemon(cfg *config.Config, out io.Writer) *daemon {
 	d.metrics = admin.NewMetrics(d.status)
 	d.retries = memory.NewRetries(retryWindows(cfg))
 	settings := milterSettings(cfg)
-	settings.Handler, settings.Logger = milter.HandlerFunc(d.connect), d.logger
+	settings.Logger = d.logger
 	d.server = milter.NewServer(settings)
 	return d
 }
@@ -119,7 +119,7 @@ func (d *daemon) serveMTAs(ctx context.Context) error {
 	defer cancel()
 	ended := make(chan error, len(d.doors.mta))
 	for _, l := range d.doors.mta {
-		go func() { ended <- d.server.Serve(ctx, l) }()
+		go func() { ended <- d.server.ServeWith(ctx, l, d.handlerAt(l.place)) }()
 	}
 	var errs []error
 	for range d.doors.mta {

@@ -14,8 +14,15 @@ import (
 
 // doors are the listeners of a daemon. They stay open under reloads.
 type doors struct {
-	mta          []net.Listener
+	mta          []mtaDoor
 	control, web net.Listener // nil where there is none
+}
+
+// An mtaDoor is one listener for MTAs, and its place as the configuration names
+// it: by that a reload knows it again.
+type mtaDoor struct {
+	net.Listener
+	place string
 }
 
 // open opens all doors or none. A default place for control socket or metrics
@@ -30,16 +37,10 @@ func (d *daemon) open() (err error) {
 	if err := d.doors.take(d.handed); err != nil {
 		return err
 	}
-	m, a := d.first.Milter, d.first.Admin
-	if len(d.doors.mta) == 0 {
-		for _, addr := range m.Listen {
-			l, err := milter.Listen(addr, m.SocketMode, m.SocketGroup)
-			if err != nil {
-				return err
-			}
-			d.doors.mta = append(d.doors.mta, l)
-		}
+	if err := d.openToMTAs(); err != nil {
+		return err
 	}
+	a := d.first.Admin
 	if d.doors.control == nil && a.Control != "" {
 		l, err := unixsock.Listen(a.Control, 0, a.ControlGroup)
 		if err := d.doubt("admin.control", a.Control, err); err != nil {
@@ -55,6 +56,44 @@ func (d *daemon) open() (err error) {
 		d.doors.web = l
 	}
 	return nil
+}
+
+// openToMTAs opens the doors of the configuration, if the service manager has
+// handed none. Those it has handed stand in place of all, and have the settings of
+// the [[listener]] of the same place.
+func (d *daemon) openToMTAs() error {
+	if len(d.doors.mta) > 0 {
+		d.tellStrays()
+		return nil
+	}
+	for _, c := range d.first.Doors() {
+		l, err := milter.Listen(c.Listen, c.SocketMode, c.SocketGroup)
+		if err != nil {
+			return err
+		}
+		d.doors.mta = append(d.doors.mta, mtaDoor{l, c.Listen})
+	}
+	return nil
+}
+
+// tellStrays warns where handed sockets and [[listener]] do not go together.
+func (d *daemon) tellStrays() {
+	if len(d.first.Listeners) == 0 {
+		return
+	}
+	named := make(map[string]bool)
+	for _, c := range d.first.Listeners {
+		named[c.Listen] = true
+	}
+	for _, l := range d.doors.mta {
+		if !named[l.place] {
+			d.logger.Warn("a socket of systemd is in no [[listener]], and judged as [milter] says", "listen", l.place)
+		}
+		delete(named, l.place)
+	}
+	for place := range named {
+		d.logger.Warn("a [[listener]] is not open: systemd hands other sockets in place of all", "listen", place)
+	}
 }
 
 // doubt makes of a failure to listen a warning, where the operator has not named
@@ -96,7 +135,7 @@ func (ds *doors) take(handed []systemd.Socket) error {
 		case s.Name == "admin" && ds.web == nil:
 			ds.web = s
 		case s.Name == "milter", s.Name == "unknown", strings.HasSuffix(s.Name, ".socket"):
-			ds.mta = append(ds.mta, s)
+			ds.mta = append(ds.mta, mtaDoor{s, placeOf(s)})
 		default:
 			s.Close()
 			errs = append(errs, fmt.Errorf("socket %q of systemd: not known, or there twice; name it milter, control or admin by FileDescriptorName=", s.Name))
@@ -106,7 +145,10 @@ func (ds *doors) take(handed []systemd.Socket) error {
 }
 
 func (ds *doors) close() {
-	for _, l := range append(ds.mta, ds.control, ds.web) {
+	for _, l := range ds.mta {
+		l.Close()
+	}
+	for _, l := range []net.Listener{ds.control, ds.web} {
 		if l != nil {
 			l.Close()
 		}
@@ -117,13 +159,21 @@ func (ds *doors) close() {
 func (ds *doors) listen() []string {
 	names := make([]string, 0, len(ds.mta))
 	for _, l := range ds.mta {
-		kind := "inet:"
-		if l.Addr().Network() == "unix" {
-			kind = "unix:"
-		}
-		names = append(names, kind+l.Addr().String())
+		names = append(names, placeOf(l))
 	}
 	return names
+}
+
+// placeOf names the place of a listener as milter.listen does.
+func placeOf(l net.Listener) string {
+	at := l.Addr().String()
+	switch {
+	case l.Addr().Network() == "unix":
+		return "unix:" + at
+	case strings.HasPrefix(at, "["):
+		return "inet6:" + at
+	}
+	return "inet:" + at
 }
 
 // webAddr names the place of the metrics, as admin.listen does; "" for nowhere.

@@ -26,6 +26,7 @@ type generation struct {
 	local    *local.Set      // the operator's own rules; nil for none
 	hash     *logging.Hasher // of mail addresses in the log; nil where they stand in clear
 	resolver *sharedResolver
+	doors    map[string]*engine.Door // by place: those of [[listener]]
 
 	users atomic.Int64 // sessions, and one for being the current; 0: it is done with
 	done  func()
@@ -89,7 +90,7 @@ func (d *daemon) successor(g *generation) *generation {
 
 // generation puts one together. It has taken over one use of r.
 func (d *daemon) generation(cfg *config.Config, loaded time.Time, set *local.Set, hash *logging.Hasher, r *sharedResolver) *generation {
-	g := &generation{cfg: cfg, loaded: loaded, local: set, hash: hash, resolver: r, done: func() { d.letGo(r) }}
+	g := &generation{cfg: cfg, loaded: loaded, local: set, hash: hash, resolver: r, doors: d.doorsOf(cfg), done: func() { d.letGo(r) }}
 	g.engine = newEngine(cfg, r.Resolver, d.retries, set, d.metrics, d.newLogger(cfg), hash)
 	g.users.Store(1)
 	return g
@@ -131,9 +132,15 @@ func (s *session) Close() {
 	s.Visit.Close()
 }
 
-// connect opens a session by the configuration in force.
-func (d *daemon) connect(c engine.Client) milter.Session {
+// handlerAt opens the sessions of the door at a place.
+func (d *daemon) handlerAt(place string) milter.Handler {
+	return milter.HandlerFunc(func(c engine.Client) milter.Session { return d.connect(place, c) })
+}
+
+// connect opens a session at the door at place by the configuration in force.
+func (d *daemon) connect(place string, c engine.Client) milter.Session {
 	s := &session{g: d.enter()}
+	c.Door = s.g.doors[place]
 	defer func() {
 		if s.Visit == nil { // it has panicked
 			s.g.leave()

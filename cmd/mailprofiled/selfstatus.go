@@ -7,6 +7,7 @@ import (
 
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/engine"
 	"mailprofiled/milter"
 )
 
@@ -19,7 +20,7 @@ func (d *daemon) status() *admin.Status {
 		Version: version, Commit: revision(), PID: os.Getpid(), Started: d.started, Now: time.Now(),
 		State: admin.Serving, Mode: mode(g.cfg), Policy: g.cfg.PolicyID(),
 		Config: admin.Config{Path: absolute(g.cfg.Path), Files: files(g.cfg), Loaded: g.loaded, Settings: g.cfg.SettingsID()},
-		Listen: d.doors.listen(), Web: d.doors.webAddr(),
+		Listen: d.doors.listen(), Doors: d.doorStatus(g), Web: d.doors.webAddr(),
 		Sessions: admin.Sessions{
 			Open: st.Open, Limit: g.cfg.Milter.MaxSessions, Total: st.Clients, Limited: st.Limited, TurnedAway: st.TurnedAway,
 			Shed: st.Shed, ProtocolErrors: st.ProtocolErrors, Panics: st.Panics,
@@ -41,6 +42,26 @@ func (d *daemon) status() *admin.Status {
 	defer d.mu.Unlock()
 	s.Config.Refused, s.Config.RefusedAt = append([]string{}, d.refused...), d.refusedAt
 	return s
+}
+
+// doorStatus tells what holds at each door that is open for MTAs.
+func (d *daemon) doorStatus(g *generation) []admin.Door {
+	doors := []admin.Door{}
+	for _, l := range d.doors.mta {
+		door := admin.Door{Listen: placeOf(l), Role: config.RoleMX, AnswerAt: answerAt(g.cfg.Milter.AnswerAtMail)}
+		if own := g.doors[l.place]; own != nil {
+			door.Role, door.AnswerAt, door.Exempt, door.Own = own.Role, answerAt(own.AnswerAtMail), len(own.Networks), true
+		}
+		doors = append(doors, door)
+	}
+	return doors
+}
+
+func answerAt(mail bool) string {
+	if mail {
+		return engine.StageMail
+	}
+	return engine.StageRcpt
 }
 
 // files names all files of a configuration, for whoever stands in another folder.

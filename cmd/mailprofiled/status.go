@@ -53,7 +53,9 @@ func printStatus(s *admin.Status, w io.Writer) {
 			row("", "%s", plain(file))
 		}
 	}
-	row("listening", "%s", plain(strings.Join(s.Listen, " ")))
+	for i, text := range listening(s) {
+		row(first(i, "listening"), "%s", plain(text))
+	}
 	row("metrics", "%s", webText(s.Web))
 	row("sessions", "%d open of %d, %d since the start, %d without a place", s.Sessions.Open, s.Sessions.Limit, s.Sessions.Total, s.Sessions.Limited+s.Sessions.TurnedAway)
 	if s.MTA == nil {
@@ -121,6 +123,22 @@ func attention(s *admin.Status) []string {
 
 // mostShown is how many mistakes, findings or rules one screen takes.
 const mostShown = 10
+
+// listening tells where MTAs can connect: by door, where those differ.
+func listening(s *admin.Status) []string {
+	if !slices.ContainsFunc(s.Doors, func(d admin.Door) bool { return d.Own }) {
+		return []string{strings.Join(s.Listen, " ")}
+	}
+	var lines []string
+	for _, d := range s.Doors {
+		text := d.Listen + ": " + d.Role + ", answers at " + d.AnswerAt
+		if d.Exempt > 0 {
+			text += ", " + count(d.Exempt, "exempt network") + " of its own"
+		}
+		lines = append(lines, text)
+	}
+	return lines
+}
 
 func webText(at string) string {
 	switch {

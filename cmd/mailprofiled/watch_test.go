@@ -98,7 +98,7 @@ func TestSelfTest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stuck.Close()
-	sick := &daemon{doors: doors{mta: append(h.doors.mta, stuck)}}
+	sick := &daemon{doors: doors{mta: append(h.doors.mta, mtaDoor{Listener: stuck})}}
 	sick.current.Store(h.current.Load())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()

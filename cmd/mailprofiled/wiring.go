@@ -69,6 +69,27 @@ func newEngine(cfg *config.Config, r *resolver.Resolver, retries *memory.Retries
 	})
 }
 
+// doorsOf gives the doors that a configuration has settings of their own for. One
+// that is open and that it names no more keeps those it had.
+func (d *daemon) doorsOf(cfg *config.Config) map[string]*engine.Door {
+	named := make(map[string]bool)
+	for _, c := range cfg.Doors() {
+		named[c.Listen] = true
+	}
+	doors := make(map[string]*engine.Door)
+	if g := d.current.Load(); g != nil {
+		for _, l := range d.doors.mta {
+			if door := g.doors[l.place]; door != nil && !named[l.place] {
+				doors[l.place] = door
+			}
+		}
+	}
+	for _, c := range cfg.Listeners {
+		doors[c.Listen] = &engine.Door{Name: c.Listen, Role: c.Role, AnswerAtMail: c.AnswerAtMail, Networks: c.Networks}
+	}
+	return doors
+}
+
 func retryWindows(cfg *config.Config) memory.Windows {
 	return memory.Windows{After: cfg.Retry.After, Within: cfg.Retry.Within, Keep: cfg.Retry.Keep}
 }

@@ -25,6 +25,7 @@ func aStatus() *Status {
 		Mode: "enforce", Policy: "standard@1-3f9a2c1b",
 		Config:   Config{Path: "/etc/m.toml", Files: []string{"/etc/m.toml"}, Loaded: start, Settings: "5e77", Refused: []string{}},
 		Listen:   []string{"unix:/run/m.sock"},
+		Doors:    []Door{{Listen: "unix:/run/m.sock", Role: "mx", AnswerAt: "rcpt"}},
 		Sessions: Sessions{Open: 3, Limit: 4000, Total: 10, Limited: 2, TurnedAway: 1},
 		MTA:      &MTA{LastCommand: start.Add(59 * time.Minute), Name: "mx.example.net"},
 		Verdicts: map[string]uint64{"continue": 5},

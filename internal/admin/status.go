@@ -26,6 +26,7 @@ type Status struct {
 
 	Config   Config   `json:"config"`
 	Listen   []string `json:"listen"` // where an MTA can connect
+	Doors    []Door   `json:"doors"`  // the same, with what holds there
 	Web      string   `json:"web"`    // where metrics are; "" for nowhere
 	Sessions Sessions `json:"sessions"`
 	MTA      *MTA     `json:"mta"` // null: none has shown a client yet
@@ -37,6 +38,15 @@ type Status struct {
 	Log      Log               `json:"log"`
 	Retry    Retry             `json:"retry"`
 	Local    []LocalRule       `json:"local"` // the operator's own rules, in their order
+}
+
+// A Door is one place where an MTA can connect.
+type Door struct {
+	Listen   string `json:"listen"`
+	Role     string `json:"role"`            // mx, submission
+	AnswerAt string `json:"answer_at"`       // rcpt, mail
+	Exempt   int    `json:"exempt_networks"` // how many of its own
+	Own      bool   `json:"own"`             // it has a [[listener]]
 }
 
 // Config is which configuration is in force.

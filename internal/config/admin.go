@@ -83,15 +83,15 @@ func controlSocket(text string, s spot) (any, bool) {
 // checkSockets refuses one place for two purposes.
 func (l *loader) checkSockets(c *Config) {
 	taken := map[string]string{}
-	for _, door := range c.Milter.Listen {
-		taken[strings.TrimPrefix(strings.TrimPrefix(door, "inet6:"), "inet:")] = "milter.listen"
+	for _, door := range c.Doors() {
+		taken[strings.TrimPrefix(strings.TrimPrefix(door.Listen, "inet6:"), "inet:")] = door.key
 	}
 	for _, d := range []struct{ key, at string }{
 		{"admin.listen", c.Admin.Listen},
 		{"admin.control", "unix:" + c.Admin.Control},
 	} {
 		if other, double := taken[d.at]; double && l.sound(other, d.key) {
-			l.at(d.key, other).fail(d.key+" and "+other+" are both "+quote(strings.TrimPrefix(d.at, "unix:")), "give each a place of its own")
+			l.at(d.key, other).fail(d.key+" and "+keyName(other)+" are both "+quote(strings.TrimPrefix(d.at, "unix:")), "give each a place of its own")
 		}
 		taken[d.at] = d.key
 	}

@@ -63,6 +63,13 @@ func TestNeedRestart(t *testing.T) {
 			"m.toml:2: warning: milter.listen is another than at the start, and stays as it was; restart to take it over\n" +
 				"m.toml:3: warning: admin.listen is another than at the start, and stays as it was; restart to take it over"},
 		{"back to the default", monitor, "m.toml:1: warning: milter.listen is another than at the start, and stays as it was; restart to take it over"},
+		{"doors that differ", monitor + "milter.socket_mode = \"0600\"\n[[listener]]\nlisten = \"unix:/a\"\n[[listener]]\nlisten = \"unix:/b\"\nrole = \"submission\"\n",
+			"m.toml:3: warning: \"unix:/a\" had another mode or group at the start, and keeps it; restart to take it over\n" +
+				"m.toml:5: warning: \"unix:/b\" was no socket at the start, and is not open; restart to open it"},
+		{"another door", monitor + "[[listener]]\nlisten = \"unix:/b\"\n",
+			"m.toml:2: warning: \"unix:/b\" was no socket at the start, and is not open; restart to open it\n" +
+				"m.toml:1: warning: \"unix:/a\" is named no more, and stays open as it was; restart to close it"},
+		{"the same door", monitor + "[[listener]]\nlisten = \"unix:/a\"\nanswer_at = \"mail\"\n", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := lines(start.NeedRestart(parsed(t, tt.text))); got != tt.want {

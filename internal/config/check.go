@@ -26,6 +26,7 @@ func check(l *loader, c *Config, main *source) {
 		l.checkRetry(c)
 	}
 	l.checkTimes(c)
+	l.checkListeners(c)
 	l.checkSockets(c)
 	l.checkAlone(c)
 	l.checkStrangers(c)

@@ -25,17 +25,18 @@ type Config struct {
 	Files   []string // all that were read, the main one first
 	Monitor bool     // judge, log and count only
 
-	Us      Us
-	Milter  Milter
-	DNS     DNS
-	Policy  *profile.Policy // baseline, thresholds and points
-	HelpURL string          // with {id}; "" for none
-	Retry   Retry
-	Exempt  Exempt
-	Local   []LocalRule // in their order
-	State   State
-	Log     Log
-	Admin   Admin
+	Us        Us
+	Milter    Milter
+	Listeners []Listener // in place of Milter.Listen; nil where doors do not differ
+	DNS       DNS
+	Policy    *profile.Policy // baseline, thresholds and points
+	HelpURL   string          // with {id}; "" for none
+	Retry     Retry
+	Exempt    Exempt
+	Local     []LocalRule // in their order
+	State     State
+	Log       Log
+	Admin     Admin
 
 	origins map[string]Origin // by dotted key
 	lists   []byte            // see WithLists
@@ -177,6 +178,7 @@ func (l *loader) apply() *Config {
 		}
 	}
 	c.Local = l.localRules()
+	c.Listeners = l.listeners(c)
 	c.Policy.Points = maps.Clone(c.Policy.Points)
 	for id, set := range l.settings {
 		if set.key.Name == "points.*" && set.value != nil {

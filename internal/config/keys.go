@@ -16,7 +16,7 @@ const (
 // keysNow are the keys of this version.
 func keysNow() []Key {
 	var keys []Key
-	for _, section := range [][]Key{topKeys(), usKeys(), milterKeys(), dnsKeys(), verdictKeys(), retryKeys(), exemptKeys(), localKeys(), stateKeys(), logKeys(), adminKeys()} {
+	for _, section := range [][]Key{topKeys(), usKeys(), milterKeys(), listenerKeys(), dnsKeys(), verdictKeys(), retryKeys(), exemptKeys(), localKeys(), stateKeys(), logKeys(), adminKeys()} {
 		keys = append(keys, section...)
 	}
 	return keys
@@ -103,7 +103,7 @@ func milterKeys() []Key {
 		},
 		{
 			Name: "milter.answer_at", Hot: true, Policy: true, Default: "rcpt",
-			Kind:  choiceKind(word{text: "rcpt", value: false}, word{text: "mail", value: true}),
+			Kind:  answerAtKind(),
 			Doc:   `The command that is answered; "mail" shuts postmaster and abuse to refused clients.`,
 			field: func(c *Config) any { return &c.Milter.AnswerAtMail },
 		},

@@ -14,13 +14,6 @@ func keysLater() []Key {
 	rows := []Key{
 		{Name: "candidate", Kind: text, Default: ""},
 
-		{Name: "listener[].listen", Kind: texts},
-		{Name: "listener[].role", Kind: plainChoice("mx", "submission")},
-		{Name: "listener[].answer_at", Kind: plainChoice("rcpt", "mail")},
-		{Name: "listener[].exempt_networks", Kind: networksKind()},
-		{Name: "listener[].socket_mode", Kind: modeKind()},
-		{Name: "listener[].socket_group", Kind: groupKind()},
-
 		{Name: "lists.use", Kind: texts, Default: []any{}},
 		{Name: "lists.test_every", Kind: duration, Default: "10m"},
 		{Name: "lists.keys.*", Kind: secretKind()},

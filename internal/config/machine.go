@@ -11,7 +11,7 @@ import (
 // checkStrangers warns where a site begins to refuse before it has said which
 // clients are its own: printers and programs greet as they like.
 func (l *loader) checkStrangers(c *Config) {
-	if !c.Monitor && len(c.Exempt.Networks) == 0 && l.sound("exempt.networks") {
+	if !c.Monitor && len(c.Exempt.Networks) == 0 && l.sound("exempt.networks") && !c.listenersExempt() {
 		l.at("exempt.networks", "mode").warn(`mode is "enforce" and exempt.networks is empty: your own machines are judged as strangers`,
 			"name what Postfix has in mynetworks, your backup MX and relays (if there are none, this machine's own address)")
 	}
@@ -23,7 +23,10 @@ func (l *loader) checkDirectories(c *Config) {
 	if !l.here {
 		return
 	}
-	places := map[string][]string{"milter.listen": c.Milter.Listen, "admin.listen": {c.Admin.Listen}, "admin.control": {"unix:" + c.Admin.Control}}
+	places := map[string][]string{"admin.listen": {c.Admin.Listen}, "admin.control": {"unix:" + c.Admin.Control}}
+	for _, door := range c.Doors() {
+		places[door.key] = append(places[door.key], door.Listen)
+	}
 	for _, key := range sorted(places) {
 		for _, place := range places[key] {
 			path, isUnix := strings.CutPrefix(place, "unix:")
@@ -32,7 +35,7 @@ func (l *loader) checkDirectories(c *Config) {
 			}
 			dir := filepath.Dir(path)
 			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-				l.at(key).warn(key+" is in "+quote(dir)+": there is no such directory", "create it, for the user that runs mailprofiled, before the start")
+				l.at(key).warn(keyName(key)+" is in "+quote(dir)+": there is no such directory", "create it, for the user that runs mailprofiled, before the start")
 			}
 		}
 	}

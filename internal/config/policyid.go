@@ -58,6 +58,7 @@ func (c *Config) canonical(lists []byte) string {
 	for i := range c.Local {
 		lines = append(lines, fmt.Sprintf("local[%06d] = %s", i, c.Local[i].line()))
 	}
+	lines = append(lines, c.listenerLines()...)
 	if c.readsLists() {
 		lines = append(lines, "local files = "+hex.EncodeToString(lists))
 	}

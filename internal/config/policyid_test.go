@@ -34,6 +34,7 @@ func TestPolicyIDStaysTheSame(t *testing.T) {
 		{"the baseline pinned", "baseline = \"standard@1\"\n" + monitor},
 		{"the baseline's own points and thresholds", monitor + "verdict.reject_score = 10\n[points]\n\"rdns-missing\" = " + shippedPoints(t, "rdns-missing") + "\n"},
 		{"sockets", monitor + "[milter]\nlisten = [\"inet:127.0.0.1:8891\"]\nsocket_mode = \"0600\"\nsocket_group = \"0\"\n"},
+		{"doors that judge alike", monitor + "[[listener]]\nlisten = \"unix:/a\"\nrole = \"submission\"\nsocket_mode = \"0600\"\n[[listener]]\nlisten = \"unix:/b\"\nanswer_at = \"rcpt\"\nexempt_networks = []\n"},
 		{"us", monitor + "[us]\nnames = [\"a.example\"]\ndomains = [\"b.example\"]\naddresses = [\"192.0.2.1\"]\n"},
 		{"dns", monitor + "[dns]\nservers = [\"192.0.2.53\"]\nbudget = \"1s\"\ncache_size = \"1MiB\"\n"},
 		{"log", monitor + "[log]\nformat = \"json\"\nlevel = \"debug\"\n"},
@@ -86,6 +87,9 @@ func TestPolicyIDChanges(t *testing.T) {
 		monitor + "exempt.recipients = [\"a@example.net\"]\n",
 		monitor + "milter.answer_at = \"mail\"\n",
 		monitor + "milter.on_failure = \"tempfail\"\n",
+		monitor + "[[listener]]\nlisten = \"unix:/a\"\nanswer_at = \"mail\"\n",
+		monitor + "[[listener]]\nlisten = \"unix:/a\"\nanswer_at = \"mail\"\n[[listener]]\nlisten = \"unix:/b\"\n",
+		monitor + "[[listener]]\nlisten = \"unix:/a\"\nexempt_networks = [\"192.0.2.0/24\"]\n",
 	} {
 		id := mustParse(t, text).PolicyID()
 		if other, ok := seen[id]; ok {
@@ -103,6 +107,7 @@ func shippedPoints(t *testing.T, id string) string {
 func TestPrintLoadsAgain(t *testing.T) {
 	for _, text := range []string{
 		monitor,
+		monitor + "[milter]\nanswer_at = \"mail\"\n[[listener]]\nlisten = \"inet6:[::1]:8891\"\n[[listener]]\nlisten = \"unix:/a\"\nrole = \"submission\"\nanswer_at = \"rcpt\"\nexempt_networks = [\"192.0.2.0/24\"]\nsocket_mode = \"0600\"\nsocket_group = \"0\"\n",
 		"mode = \"enforce\"\n",
 		monitor + "[us]\nnames = [\"münchen.example\"]\n[milter]\nlisten = [\"unix:/run/a \\\"b\\\\.sock\", \"inet:[::1]:8891\"]\n",
 		monitor + "[dns]\nbudget = \"0.25s\"\ncache_size = \"1.5MiB\"\nservers = [\"192.0.2.53\", \"[fe80::1%eth0]:5353\"]\n",

@@ -26,6 +26,11 @@ func (c *Config) Print(w io.Writer, changedOnly bool) error {
 		}
 		fmt.Fprintf(out, "%s = %s  # %s\n", line.key, line.value, line.origin)
 	}
+	for i := range c.Listeners {
+		at := c.Listeners[i].At
+		fmt.Fprintf(out, "\n[[listener]]  # %s:%d\n", oneLine(at.File), at.Line)
+		c.Listeners[i].print(out)
+	}
 	for i := range c.Local {
 		fmt.Fprintf(out, "\n[[local]]  # %s:%d\n", oneLine(c.Local[i].At.File), c.Local[i].At.Line)
 		c.Local[i].print(out)
@@ -42,6 +47,8 @@ func (c *Config) lines(changedOnly bool) []printed {
 		switch {
 		case inElement(k.Name):
 			// Print writes each element behind the sections.
+		case k.Name == "milter.listen" && len(c.Listeners) > 0:
+			// They stand in its place: no file may have both.
 		case k.Name == "points.*":
 			for _, id := range findingIDs() {
 				value := shownPoints(&k, c, id)

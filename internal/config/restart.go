@@ -5,6 +5,9 @@ package config
 func (c *Config) NeedRestart(next *Config) []Problem {
 	var problems []Problem
 	for _, k := range keysNow() {
+		if doorKeys[k.Name] && len(c.Listeners)+len(next.Listeners) > 0 {
+			continue // see doorsNeedRestart
+		}
 		if k.Hot || k.field == nil || k.Kind.canonical(k.get(c)) == k.Kind.canonical(k.get(next)) {
 			continue
 		}
@@ -17,5 +20,5 @@ func (c *Config) NeedRestart(next *Config) []Problem {
 			What: k.Name + " is another than at the start, and stays as it was", Remedy: "restart to take it over",
 		})
 	}
-	return problems
+	return append(problems, c.doorsNeedRestart(next)...)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"os"
 	"regexp"
 	"slices"
@@ -33,7 +34,9 @@ func TestSampleShowsEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := "sample without its #"
-	c, r := Parse(name, commented.ReplaceAll(data, []byte("$1")))
+	set := commented.ReplaceAll(data, []byte("$1"))
+	// Of milter.listen and [[listener]] a file has one.
+	c, r := Parse(name, bytes.Replace(set, []byte("\nlisten = [\"unix:"), []byte("\n#listen = [\"unix:"), 1))
 	if c == nil || r.String() != "" {
 		t.Fatalf("not every key that the sample shows is valid:\n%s", r)
 	}

@@ -122,12 +122,27 @@ func (e *Engine) trustOf(c Client) profile.Trust {
 	if c.Local || !c.Addr.IsValid() || c.Addr.IsLoopback() {
 		return profile.Exempt
 	}
-	for _, network := range e.o.Exempt.Networks {
-		if network.Contains(c.Addr) {
-			return profile.Exempt
-		}
+	if contains(e.o.Exempt.Networks, c.Addr) || c.Door != nil && contains(c.Door.Networks, c.Addr) {
+		return profile.Exempt
 	}
 	return profile.Stranger
+}
+
+func contains(networks []netip.Prefix, addr netip.Addr) bool {
+	for _, network := range networks {
+		if network.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// answersAtMail says whether a client of that door is answered at MAIL.
+func (e *Engine) answersAtMail(d *Door) bool {
+	if d != nil {
+		return d.AnswerAtMail
+	}
+	return e.o.AnswerAtMail
 }
 
 // usOf puts together what the configuration and the MTA say of who we are.

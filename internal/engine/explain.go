@@ -110,7 +110,7 @@ func (v *Visit) wouldPass(rcpt string) bool {
 // stage is where the visit is answered: at MAIL if a rule of the operator's own
 // refuses it, or if that is asked for and there is something to say.
 func (v *Visit) stage() string {
-	if v.tx.judgement.Denied() || v.e.o.AnswerAtMail && v.tx.judgement.Decide(nil, false).Action != profile.Continue {
+	if v.tx.judgement.Denied() || v.e.answersAtMail(v.client.Door) && v.tx.judgement.Decide(nil, false).Action != profile.Continue {
 		return StageMail
 	}
 	return StageRcpt

@@ -11,6 +11,16 @@ type Client struct {
 	Addr  netip.Addr // unmapped; the zero Addr when Local or when the MTA could not tell
 	Local bool       // unix socket (family L) or unknown family (U): judged as an exempt network
 	MTA   MTA
+	Door  *Door // where the MTA came in; nil: one without settings of its own
+}
+
+// A Door is one place where MTAs come in, with what differs there. It is not
+// changed once it is in use.
+type Door struct {
+	Name         string         // its place, "unix:/run/mailprofiled/submission.sock"
+	Role         string         // mx or submission. It changes no verdict: an unauthenticated client is judged alike at both
+	AnswerAtMail bool           // in place of that of Options
+	Networks     []netip.Prefix // exempt there, besides those of Options
 }
 
 // An MTA is what the MTA said of itself, by macros.

@@ -62,7 +62,7 @@ func (v *Visit) Mail(m Mail) Answer {
 	if a, denied := v.denyAtMail(); denied {
 		return a
 	}
-	if !v.e.o.AnswerAtMail {
+	if !v.e.answersAtMail(v.client.Door) {
 		return Answer{}
 	}
 	return v.answer(nil, StageMail)
