@@ -250,11 +250,12 @@ func (c *conn) write(packet []byte) {
 	}
 }
 
-// Close closes the connection and ends its session. The library calls it once,
-// when its goroutine is done.
+// Close ends the session and closes its connection, in this order: whoever sees
+// the end of the connection can rely on all that the session had to say and to
+// give back. The library calls it once, when its goroutine is done.
 func (c *conn) Close() error {
-	err := c.Conn.Close()
 	c.sess.leave()
+	err := c.Conn.Close()
 	c.srv.sessions.forget(c)
 	return err
 }

@@ -104,6 +104,17 @@ func wantLogged(t *testing.T, r *running, name string) {
 	}
 }
 
+// TestTheConnectionClosesLast: who sees its end finds the session done with.
+func TestTheConnectionClosesLast(t *testing.T) {
+	h := new(scripted)
+	v := visit(t, serve(t, Config{Handler: h}), miltertest.Postfix())
+	v.Quit()
+	v.Receive()
+	if h.seen("close") != 1 {
+		t.Errorf("the connection is closed, the session is not:\n%s", h.trace())
+	}
+}
+
 // TestCloseComesOnce ends sessions in every way there is.
 func TestCloseComesOnce(t *testing.T) {
 	start := func(t *testing.T, r *running) *miltertest.Visit {
