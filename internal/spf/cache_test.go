@@ -71,12 +71,13 @@ func TestResultsAreRemembered(t *testing.T) {
 // TestTheEarliestExpiryCounts: a result holds no longer than any answer it rests on.
 func TestTheEarliestExpiryCounts(t *testing.T) {
 	w := zone(t, "a.test TXT v=spf1 include:b.test -all\nb.test TXT v=spf1 -all")
-	c := NewChecker(brief{w, time.Now()}, 100)
+	now := time.Now()
+	c := NewChecker(brief{w, now}, 100)
 	c.Check(t.Context(), Query{c7, "mx.test", "joe@a.test"})
-	if _, ok := c.Cached(Query{c7, "mx.test", "joe@a.test"}, time.Now().Add(50*time.Second)); !ok {
+	if _, ok := c.Cached(Query{c7, "mx.test", "joe@a.test"}, now.Add(50*time.Second)); !ok {
 		t.Error("forgotten too early")
 	}
-	if _, ok := c.Cached(Query{c7, "mx.test", "joe@a.test"}, time.Now().Add(70*time.Second)); ok {
+	if _, ok := c.Cached(Query{c7, "mx.test", "joe@a.test"}, now.Add(70*time.Second)); ok {
 		t.Error("the include has expired")
 	}
 }
