@@ -106,9 +106,10 @@ var busy = fmt.Sprintf("HTTP/1.1 503 Service Unavailable\r\nContent-Type: applic
 	len(busyBody), busyBody)
 
 // sendAway answers a connection for which there is no place. The answer fits into
-// the kernel's buffer: nobody waits for the client to read it.
+// the kernel's buffer: nobody waits for the client to read it, and the deadline
+// only bounds what cannot be. A short one would pass unserved on a busy machine.
 func sendAway(c net.Conn) {
-	c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	c.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	io.WriteString(c, busy)
 	c.Close()
 }
