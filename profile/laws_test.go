@@ -17,6 +17,7 @@ type law func(t *testing.T, rng *rand.Rand, w *world, s Session, p *Policy)
 // laws runs a law over random worlds, sessions and policies. The seed is new in
 // each run and logged.
 func laws(t *testing.T, holds law) {
+	t.Parallel()
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewSource(seed))

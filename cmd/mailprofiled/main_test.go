@@ -114,7 +114,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	want, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
-	again := time.NewTicker(50 * time.Millisecond)
+	again := time.NewTicker(250 * time.Millisecond) // each try is a process
 	defer again.Stop()
 	end := time.After(time.Minute)
 	for {

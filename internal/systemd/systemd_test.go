@@ -197,7 +197,8 @@ type filer interface {
 func serve(t *testing.T, names string, listeners ...filer) served {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "SYSTEMD_TEST_CHILD=1", "LISTEN_FDS="+strconv.Itoa(len(listeners)), "LISTEN_FDNAMES="+names)
+	// With the race detector in it the child would sleep a second before it exits.
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=10", "SYSTEMD_TEST_CHILD=1", "LISTEN_FDS="+strconv.Itoa(len(listeners)), "LISTEN_FDNAMES="+names)
 	for _, l := range listeners {
 		f, err := l.File()
 		if err != nil {
