@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
 	"mailprofiled/internal/logging"
 )
+
+var anID = regexp.MustCompile(` id=[0-9a-z]{12}\b`)
 
 // TestHashedAddresses: one address is one token, however it is written and
 // wherever it stands; what is no address stays.
@@ -38,7 +41,8 @@ func TestHashedAddresses(t *testing.T) {
 				t.Errorf("%q: %q, want %s", tt, lines, want)
 			}
 		}
-		if strings.Contains(h.log.String(), "jo") || strings.Contains(h.log.String(), "cher") {
+		// An id is random letters, and may say anything.
+		if log := anID.ReplaceAllString(h.log.String(), ""); strings.Contains(log, "jo") || strings.Contains(log, "cher") {
 			t.Errorf("%q: an address in clear in %s", tt, h.log)
 		}
 	}
