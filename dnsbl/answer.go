@@ -1,0 +1,99 @@
+package dnsbl
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// An Asker asks DNS. It keeps no answers: this package keeps its own, packed. It
+// must be safe for concurrent use, return soon after ctx ends, and never retain
+// or print a name, which may hold a secret key.
+type Asker interface {
+	A(ctx context.Context, name string) Reply
+	TXT(ctx context.Context, name string) Reply
+}
+
+// An Outcome says how a question ended.
+type Outcome uint8
+
+// The outcomes. The zero Outcome is Failed: unknown is never evidence.
+const (
+	Failed Outcome = iota // no usable answer: Reason says why
+	Found                 // there are such records
+	None                  // NXDOMAIN, or no such records
+)
+
+// A Reply is what an Asker got.
+type Reply struct {
+	Outcome Outcome
+	Addrs   []netip.Addr // of A
+	Texts   []string     // of TXT, raw octets
+	Reason  string       // when Failed: "timeout", "servfail", "refused", ...
+	Stale   bool         // past its expiry, because no server answers
+	Expires time.Time    // until when it may be kept
+	Took    time.Duration
+}
+
+// A Subject is what lists are asked about.
+type Subject struct {
+	Addr  netip.Addr // at Connect, Bounce and Auth
+	Name  string     // at PTR, Helo and Mail: lower case, A-labels, no last dot
+	Stage Stage
+}
+
+// A State says what a list holds of a subject.
+type State uint8
+
+// The states. The zero State is Unknown.
+const (
+	Unknown State = iota // no answer that could be used: Reason says why
+	Clear                // not listed; Matches may hold answers of no declared meaning
+	Hit                  // listed by at least one declared code
+)
+
+// The reasons of Unknown beside those of the Asker.
+const (
+	Budget  = "budget"      // the context ended first
+	Pending = "pending"     // the answer is still out, in a partial result only
+	Refusal = "refusal"     // the list answered with an error code
+	Outside = "outside-127" // it answered with an address outside 127.0.0.0/8: not a list's answer at all
+	Suspect = "suspect"     // it answered with a code that says it may be lying
+)
+
+// A Match is one address of an answer and what it means.
+type Match struct {
+	Addr netip.Addr
+	Code *Code // nil: no declared meaning; it weighs nothing
+}
+
+// An Answer is what one list says of a subject.
+type Answer struct {
+	List    *List
+	State   State
+	Matches []Match       // also of Unknown, where addresses came: evidence about the list, not about the subject
+	Reason  string        // of Unknown
+	Stale   bool          // past its expiry, by at most an hour: it may lift or defer, never support a rejection
+	Cached  bool          // nothing was asked for it
+	Took    time.Duration // of the question
+}
+
+// Points is what the answer weighs: 0 unless State is Hit, negative when it
+// speaks for the client.
+func (a *Answer) Points() float64 {
+	if a.State != Hit {
+		return 0
+	}
+	return Weigh(a.Matches)
+}
+
+// A Watch is told of each answer and says which lists count. Health is one. It
+// must be safe for concurrent use; Counts is called on the way of every visit.
+type Watch interface {
+	// Counts reports whether the list may be asked and its answers count.
+	Counts(id string) bool
+	// Saw is told of each question that was asked, once, also when it failed.
+	// It must not block. A question given up because nobody waits any more is
+	// not told: it says nothing of the list.
+	Saw(a *Answer)
+}
