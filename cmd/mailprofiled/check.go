@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/wiring"
 )
 
 const checkHelp = `
@@ -31,7 +32,7 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	}
 	cfg, report := config.Load(*path)
 	if cfg == nil {
-		lists := rulesBeside(report, nil)
+		lists := wiring.RulesBeside(report, nil)
 		for _, p := range append(report.Problems(), lists...) {
 			fmt.Fprintln(stdout, p)
 		}
@@ -46,7 +47,7 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	for _, p := range report.Problems() {
 		fmt.Fprintln(problems, p)
 	}
-	_, cfg, lists, _ := loadLocal(cfg, nil)
+	_, cfg, lists, _ := wiring.LoadLocal(cfg, nil)
 	for _, p := range lists {
 		fmt.Fprintln(problems, p)
 	}

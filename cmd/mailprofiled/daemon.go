@@ -17,8 +17,8 @@ import (
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/systemd"
+	"mailprofiled/internal/wiring"
 	"mailprofiled/milter"
-	"mailprofiled/profile"
 )
 
 // A daemon is all of "mailprofiled serve" but the process. What a reload changes
@@ -55,8 +55,8 @@ func newDaemon(cfg *config.Config, out io.Writer) *daemon {
 	d.logs = logging.NewSwitch(d.newLogger(cfg))
 	d.logger = slog.New(d.logs)
 	d.metrics = admin.NewMetrics(d.status)
-	d.retries = memory.NewRetries(retryWindows(cfg))
-	settings := milterSettings(cfg)
+	d.retries = memory.NewRetries(wiring.RetryWindows(cfg))
+	settings := wiring.MilterSettings(cfg)
 	settings.Logger = d.logger
 	d.server = milter.NewServer(settings)
 	return d
@@ -71,7 +71,7 @@ func (d *daemon) newLogger(cfg *config.Config) *slog.Logger {
 // It calls ready when an MTA can connect.
 func (d *daemon) serve(ctx context.Context, ready func()) error {
 	defer d.work.Wait()
-	set, cfg, problems, fatal := loadLocal(d.first, nil)
+	set, cfg, problems, fatal := wiring.LoadLocal(d.first, nil)
 	d.logLists(problems)
 	if fatal {
 		return fmt.Errorf("the local rules have %s, nothing was started", count(mistakes(problems), "mistake"))
@@ -161,26 +161,6 @@ func (d *daemon) notify(lines ...string) {
 func (d *daemon) statusLine() string {
 	cfg := d.current.Load().cfg
 	return systemd.Status("serving, policy " + cfg.PolicyID() + ", mode " + mode(cfg))
-}
-
-// milterSettings are those of the milter server that a reload may change.
-func milterSettings(cfg *config.Config) milter.Config {
-	return milter.Config{
-		IdleTimeout: cfg.Milter.IdleTimeout,
-		DataTimeout: cfg.Milter.DataTimeout,
-		MaxSessions: cfg.Milter.MaxSessions,
-		OnFailure:   onFailure(cfg),
-		Drain:       cfg.Milter.Drain,
-	}
-}
-
-// onFailure is what our own failure answers: in monitor mode nothing of ours
-// holds up a mail.
-func onFailure(cfg *config.Config) profile.Action {
-	if cfg.Monitor {
-		return profile.Continue
-	}
-	return cfg.Milter.OnFailure
 }
 
 func mode(cfg *config.Config) string {

@@ -13,6 +13,7 @@ import (
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/logging"
+	"mailprofiled/internal/wiring"
 )
 
 const explainHelp = `
@@ -84,17 +85,17 @@ func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note strin
 	default:
 		note = fmt.Sprintf("judged with empty state, the running daemon could not be asked: %v", err)
 	}
-	set, cfg, problems, fatal := loadLocal(cfg, nil)
+	set, cfg, problems, fatal := wiring.LoadLocal(cfg, nil)
 	if fatal {
 		return nil, "", fmt.Errorf("the local rules cannot be used:\n%s", strings.Join(texts(problems), "\n"))
 	}
-	servers, err := dnsServers(cfg)
+	servers, err := wiring.DNSServers(cfg)
 	if err != nil {
 		return nil, "", err
 	}
-	r := newResolver(servers, cfg.DNS.CacheBytes, logging.Discard())
+	r := wiring.NewResolver(servers, cfg.DNS.CacheBytes, logging.Discard())
 	defer r.Close()
-	return newEngine(cfg, r, nil, set, nil, logging.Discard(), nil).Explain(q), note, nil
+	return wiring.NewEngine(cfg, wiring.Parts{Resolver: r, Local: set, Logger: logging.Discard()}).Explain(q), note, nil
 }
 
 func askToExplain(cfg *config.Config, q engine.Query) (*engine.Record, error) {

@@ -13,6 +13,7 @@ import (
 	"mailprofiled/internal/local"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/resolver"
+	"mailprofiled/internal/wiring"
 	"mailprofiled/milter"
 )
 
@@ -73,7 +74,7 @@ type sharedResolver struct {
 // one. It takes over the resolver in use if it asks the same servers. set are the
 // rules of cfg, hash is what stands in for addresses in its log.
 func (d *daemon) newGeneration(cfg *config.Config, set *local.Set, hash *logging.Hasher) (*generation, error) {
-	servers, err := dnsServers(cfg)
+	servers, err := wiring.DNSServers(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +92,9 @@ func (d *daemon) successor(g *generation) *generation {
 // generation puts one together. It has taken over one use of r.
 func (d *daemon) generation(cfg *config.Config, loaded time.Time, set *local.Set, hash *logging.Hasher, r *sharedResolver) *generation {
 	g := &generation{cfg: cfg, loaded: loaded, local: set, hash: hash, resolver: r, doors: d.doorsOf(cfg), done: func() { d.letGo(r) }}
-	g.engine = newEngine(cfg, r.Resolver, d.retries, set, d.metrics, d.newLogger(cfg), hash)
+	g.engine = wiring.NewEngine(cfg, wiring.Parts{
+		Resolver: r.Resolver, Retries: d.retries, Local: set, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
+	})
 	g.users.Store(1)
 	return g
 }
@@ -106,7 +109,7 @@ func (d *daemon) resolver(servers []netip.AddrPort, cache int64) *sharedResolver
 			return r
 		}
 	}
-	return &sharedResolver{Resolver: newResolver(servers, cache, d.logger), servers: servers, cache: cache, users: 1}
+	return &sharedResolver{Resolver: wiring.NewResolver(servers, cache, d.logger), servers: servers, cache: cache, users: 1}
 }
 
 // letGo closes a resolver behind its last user.

@@ -3,79 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/local"
+	"mailprofiled/internal/wiring"
 )
 
 // lookAgain is how often the files of [[local]] are looked at: a stat for each.
 const lookAgain = 2 * time.Second
-
-var localActions = map[string]local.Action{
-	config.LocalDeny: local.Deny, config.LocalAllow: local.Allow, config.LocalPoints: local.Points,
-}
-
-// loadLocal loads the operator's own rules with their files, and gives the
-// configuration with what those hold. What old, which may be nil, has read and
-// counted is taken over. Without rules the Set is nil. With fatal they cannot be
-// used, and there is no Set; other problems are lines that do not count, and
-// warnings.
-func loadLocal(cfg *config.Config, old *local.Set) (set *local.Set, with *config.Config, problems []config.Problem, fatal bool) {
-	if len(cfg.Local) == 0 {
-		return nil, cfg, nil, false
-	}
-	set, said := local.Load(rulesOf(cfg.Local), time.Now(), old)
-	problems = asConfig(said)
-	if set == nil {
-		return nil, cfg, problems, true
-	}
-	return set, cfg.WithLists(set.Digest()), append(problems, deafTo(set, cfg)...), false
-}
-
-// rulesBeside looks at the rules and files of a configuration that has mistakes
-// elsewhere, so that all is told at once.
-func rulesBeside(report *config.Report, old *local.Set) []config.Problem {
-	_, said := local.Load(rulesOf(report.Local), time.Now(), old)
-	return asConfig(said)
-}
-
-func rulesOf(all []config.LocalRule) []local.Rule {
-	rules := make([]local.Rule, len(all))
-	for i, r := range all {
-		rules[i] = local.Rule{
-			Match: r.Match, Action: localActions[r.Action], Points: r.Points, Owner: r.Owner, Reason: r.Reason,
-			Expires: r.Expires, Where: fmt.Sprintf("%s:%d", r.At.File, r.At.Line),
-		}
-	}
-	return rules
-}
-
-// deafTo warns of entries that no fact of this version is held against.
-func deafTo(set *local.Set, cfg *config.Config) []config.Problem {
-	if !set.Asks(local.Deny, local.Country) && !set.Asks(local.Allow, local.Country) && !set.Asks(local.Points, local.Country) {
-		return nil
-	}
-	at := cfg.Local[0].At
-	return []config.Problem{{
-		File: at.File, Line: at.Line, Warning: true,
-		What: "a file of [[local]] has entries of country:, and countries are not in this version yet", Remedy: "take them out: they match nobody",
-	}}
-}
-
-// asConfig words problems as those of the configuration: always with a line and
-// a remedy.
-func asConfig(said []local.Problem) []config.Problem {
-	problems := make([]config.Problem, len(said))
-	for i, p := range said {
-		problems[i] = config.Problem{
-			File: p.File, Line: max(1, p.Line), What: p.What, Remedy: cmp.Or(p.Remedy, "see that it is the right file"), Warning: p.Warning,
-		}
-	}
-	return problems
-}
 
 // mistakes counts what is no warning.
 func mistakes(problems []config.Problem) int {
@@ -117,7 +54,7 @@ func (d *daemon) refresh(ctx context.Context, now time.Time) {
 		return
 	}
 	changes, problems := g.local.Refresh(now)
-	d.logLists(asConfig(problems))
+	d.logLists(wiring.AsConfig(problems))
 	if len(changes) == 0 {
 		return
 	}

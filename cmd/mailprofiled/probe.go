@@ -14,9 +14,8 @@ import (
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/resolver"
+	"mailprofiled/internal/wiring"
 )
-
-const resolvConf = "/etc/resolv.conf"
 
 // probeTime is how long one server has for both questions.
 const probeTime = 8 * time.Second
@@ -31,12 +30,12 @@ func probeDNS(ctx context.Context, cfg *config.Config) []string {
 		where = func(netip.AddrPort) string { return fmt.Sprintf("%s:%d", at.File, at.Line) }
 	} else {
 		var err error
-		if servers, err = resolver.SystemServers(resolvConf); err != nil {
-			return []string{fmt.Sprintf("%s:1: %v; name the servers in dns.servers", resolvConf, err)}
+		if servers, err = resolver.SystemServers(wiring.ResolvConf); err != nil {
+			return []string{fmt.Sprintf("%s:1: %v; name the servers in dns.servers", wiring.ResolvConf, err)}
 		}
-		text, _ := os.ReadFile(resolvConf)
+		text, _ := os.ReadFile(wiring.ResolvConf)
 		where = func(s netip.AddrPort) string {
-			return fmt.Sprintf("%s:%d", resolvConf, nameserverLine(string(text), s.Addr()))
+			return fmt.Sprintf("%s:%d", wiring.ResolvConf, nameserverLine(string(text), s.Addr()))
 		}
 	}
 	found := make([]string, len(servers))

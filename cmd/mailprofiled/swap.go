@@ -11,6 +11,7 @@ import (
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/systemd"
+	"mailprofiled/internal/wiring"
 )
 
 // reload reads the configuration again and takes it over under running sessions.
@@ -43,10 +44,10 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	cfg, report := config.Load(d.first.Path)
 	warnings = texts(report.Warnings)
 	if cfg == nil {
-		mistakes, warnings = apart(rulesBeside(report, d.current.Load().local), warnings)
+		mistakes, warnings = apart(wiring.RulesBeside(report, d.current.Load().local), warnings)
 		return append(texts(report.Errors), mistakes...), warnings
 	}
-	set, cfg, problems, fatal := loadLocal(cfg, d.current.Load().local)
+	set, cfg, problems, fatal := wiring.LoadLocal(cfg, d.current.Load().local)
 	if fatal {
 		return apart(problems, warnings)
 	}
@@ -57,11 +58,11 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	}
 	next, err := d.newGeneration(cfg, set, hash)
 	if err != nil {
-		return []string{resolvConf + ":1: " + err.Error()}, warnings
+		return []string{wiring.ResolvConf + ":1: " + err.Error()}, warnings
 	}
 	d.logs.Set(d.newLogger(cfg))
-	d.retries.SetWindows(retryWindows(cfg))
-	d.server.Apply(milterSettings(cfg))
+	d.retries.SetWindows(wiring.RetryWindows(cfg))
+	d.server.Apply(wiring.MilterSettings(cfg))
 	old := d.current.Swap(next)
 	if old.resolver != next.resolver {
 		tuneMemory(cfg.DNS.CacheBytes)

@@ -39,7 +39,8 @@ var rooms = map[string]room{
 	"internal/config":   {1, []string{"github.com/BurntSushi/toml", "golang.org/x/net/idna"}},
 	"internal/admin":    {2, []string{"github.com/prometheus/client_golang"}},
 	"milter":            {2, []string{"github.com/emersion/go-milter"}},
-	"cmd/mailprofiled":  {3, []string{"github.com/miekg/dns"}},
+	"internal/wiring":   {3, nil},
+	"cmd/mailprofiled":  {4, []string{"github.com/miekg/dns"}},
 }
 
 // kits are for tests, the demo and benchmarks: nothing that is shipped imports them.

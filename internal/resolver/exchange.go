@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -135,9 +136,15 @@ func (a *asking) end(reason string) {
 }
 
 // guard makes a bug of ours in the reading of hostile bytes a failed question.
+// What was raised is told only if the runtime worded it: another's words may
+// hold the name, and with it a key.
 func (a *asking) guard() {
 	if p := recover(); p != nil {
-		a.r.cfg.Logger.Error("dns question panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		what := fmt.Sprintf("a %T", p)
+		if err, ok := p.(runtime.Error); ok {
+			what = err.Error()
+		}
+		a.r.cfg.Logger.Error("dns question panicked", "panic", what, "stack", string(debug.Stack()))
 		a.finish(data{outcome: Failed, reason: BadAnswer}, 0)
 	}
 }

@@ -77,7 +77,7 @@ type Answer struct {
 	Stale   bool         // past its expiry, by at most an hour; the servers do not answer
 	Cached  bool         // nothing was asked for it
 	Took    time.Duration
-	Expires time.Time // when to ask again; set by Lookup and Cached, zero where nothing was asked
+	Expires time.Time // when to ask again; set by Lookup, Fresh and Cached, zero where nothing was asked
 }
 
 // An MX is one mail exchanger (RFC 5321 section 5).
@@ -199,6 +199,28 @@ func (r *Resolver) Cached(name string, qtype uint16) (Answer, bool) {
 	return r.dated(h), true
 }
 
+// Fresh is Lookup past the cache, which it neither reads nor writes: for callers
+// that keep answers in a form of their own. Identical questions of Fresh that
+// are out at one time are asked once. Expires is what the answer's TTL says,
+// within the bounds of the cache, for a failure a few seconds hence; an answer
+// past its expiry is never given, so an outage is Failed. A name may hold a
+// secret: none of the resolver's log lines, counters and errors has a name.
+func (r *Resolver) Fresh(ctx context.Context, name string, qtype uint16) Answer {
+	k, early := newKey(name, qtype)
+	if early != NotAsked || k.kind() == 0 {
+		return Answer{Outcome: early}
+	}
+	if ctx.Err() != nil {
+		return failed(Budget).answer
+	}
+	k.fresh = true
+	h, f := r.join(k)
+	if f != nil {
+		h = r.await(ctx, f)
+	}
+	return r.dated(h)
+}
+
 // dated is what is held, with its expiry on the clock of the world.
 func (r *Resolver) dated(h held) Answer {
 	if h.expiry > 0 {
@@ -211,6 +233,7 @@ func (r *Resolver) dated(h held) Answer {
 type key struct {
 	subject
 	qtype uint16
+	fresh bool // the answer does not come from the cache, nor goes there
 }
 
 // newKey makes the key of a question. An outcome other than NotAsked answers it.
@@ -221,10 +244,10 @@ func newKey(name string, qtype uint16) (key, Outcome) {
 	}
 	if qtype == dns.TypePTR {
 		if addr, ok := reverseAddr(name); ok {
-			return key{subject{addr: addr}, qtype}, NotAsked
+			return key{subject: subject{addr: addr}, qtype: qtype}, NotAsked
 		}
 	}
-	return key{subject{name: name}, qtype}, NotAsked
+	return key{subject: subject{name: name}, qtype: qtype}, NotAsked
 }
 
 // question is the name to ask the servers for.

@@ -99,7 +99,7 @@ func (r *Resolver) CachedReverse(addr netip.Addr) (Reverse, bool) {
 
 func reverseKey(addr netip.Addr) (key, bool) {
 	addr = addr.Unmap().WithZone("")
-	return key{subject{addr: addr}, dns.TypePTR}, addr.IsValid()
+	return key{subject: subject{addr: addr}, qtype: dns.TypePTR}, addr.IsValid()
 }
 
 func newReverse(ptr Answer) Reverse {
@@ -148,7 +148,7 @@ func (r *Resolver) forwards(ctx context.Context, addr netip.Addr, rev *Reverse, 
 }
 
 func forwardKey(name string, addr netip.Addr) key {
-	k := key{subject{name: name}, dns.TypeA}
+	k := key{subject: subject{name: name}, qtype: dns.TypeA}
 	if addr.Is6() {
 		k.qtype = dns.TypeAAAA
 	}

@@ -46,6 +46,9 @@ func find(parts string, k kind) (good, fail part) {
 // recall gives the answer to k that holds now: a fresh one, or what follows
 // from a question that failed just now - a stale answer, or the failure.
 func (r *Resolver) recall(k key) (held, bool) {
+	if k.fresh {
+		return held{}, false
+	}
 	parts, ok := r.cache.get(k.subject)
 	if !ok {
 		return held{}, false
@@ -71,6 +74,9 @@ func (r *Resolver) recallIn(parts string, kind kind) (held, bool) {
 
 // stale gives an answer to k that is past its expiry but may still be served.
 func (r *Resolver) stale(k key) (held, bool) {
+	if k.fresh {
+		return held{}, false
+	}
 	parts, _ := r.cache.get(k.subject)
 	good, _ := find(parts, k.kind())
 	if good.kind == 0 || r.clock() >= good.expiry+maxLate {
@@ -111,6 +117,9 @@ func serversFault(reason string) bool {
 
 // store keeps what a question gave, beside what else is known of its subject.
 func (r *Resolver) store(k key, d data, expiry uint32) {
+	if k.fresh {
+		return
+	}
 	p, now := pack(k.kind(), d, expiry), r.clock()
 	r.cache.update(k.subject, func(b []byte, parts string) []byte {
 		return appendPart(keep(b, parts, p, now), p)

@@ -1,0 +1,112 @@
+// Package wiring makes the parts of the daemon by a configuration: the one place
+// where settings become the options of a room. The daemon, explain and the
+// benchmarks are put together by it, so that what is measured is what is shipped.
+//
+// When something is made, taken over or closed is for the callers to decide.
+package wiring
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+
+	"mailprofiled/internal/config"
+	"mailprofiled/internal/engine"
+	"mailprofiled/internal/local"
+	"mailprofiled/internal/logging"
+	"mailprofiled/internal/memory"
+	"mailprofiled/internal/resolver"
+	"mailprofiled/milter"
+	"mailprofiled/profile"
+)
+
+// ResolvConf is where the DNS servers of the machine stand.
+const ResolvConf = "/etc/resolv.conf"
+
+// Parts are what an engine works with and does not own: they live as long as
+// their maker wants. All but Resolver and Logger may be nil.
+type Parts struct {
+	Resolver *resolver.Resolver
+	Retries  *memory.Retries // nil: nobody is asked to come back
+	Local    *local.Set      // the operator's own rules, by LoadLocal
+	Observer engine.Observer
+	Logger   *slog.Logger
+	Hash     *logging.Hasher // of mail addresses in the log; nil: they stand there in clear
+}
+
+// NewEngine returns an engine that works by the configuration.
+func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
+	return engine.New(engine.Options{
+		Policy:       cfg.Policy,
+		PolicyID:     cfg.PolicyID(),
+		Monitor:      cfg.Monitor,
+		AnswerAtMail: cfg.Milter.AnswerAtMail,
+		HelpURL:      cfg.HelpURL,
+		Us:           profile.Us{Names: cfg.Us.Names, Domains: cfg.Us.Domains, Addrs: cfg.Us.Addresses},
+		Exempt: engine.Exempt{
+			Networks:      cfg.Exempt.Networks,
+			Authenticated: cfg.Exempt.Authenticated,
+			Recipients:    cfg.Exempt.Recipients,
+		},
+		Budget:   cfg.DNS.Budget,
+		Resolver: p.Resolver,
+		Retries:  p.Retries,
+		Local:    p.Local,
+		Logger:   p.Logger,
+		Hash:     p.Hash,
+		Observer: p.Observer,
+	})
+}
+
+// DNSServers gives the servers to ask.
+func DNSServers(cfg *config.Config) ([]netip.AddrPort, error) {
+	if len(cfg.DNS.Servers) > 0 {
+		return cfg.DNS.Servers, nil
+	}
+	servers, err := resolver.SystemServers(ResolvConf)
+	if err != nil {
+		return nil, fmt.Errorf("%w; name the servers in dns.servers", err)
+	}
+	return servers, nil
+}
+
+// NewResolver returns a resolver for servers, with so many bytes of cache. The
+// caller closes it.
+func NewResolver(servers []netip.AddrPort, cache int64, logger *slog.Logger) *resolver.Resolver {
+	return resolver.New(resolver.Config{Servers: servers, CacheBytes: cache, Logger: logger})
+}
+
+// Doors gives the doors that have settings of their own, by place: those of
+// [[listener]].
+func Doors(cfg *config.Config) map[string]*engine.Door {
+	doors := make(map[string]*engine.Door, len(cfg.Listeners))
+	for _, c := range cfg.Listeners {
+		doors[c.Listen] = &engine.Door{Name: c.Listen, Role: c.Role, AnswerAtMail: c.AnswerAtMail, Networks: c.Networks}
+	}
+	return doors
+}
+
+// RetryWindows are the times of the table of those asked to come back.
+func RetryWindows(cfg *config.Config) memory.Windows {
+	return memory.Windows{After: cfg.Retry.After, Within: cfg.Retry.Within, Keep: cfg.Retry.Keep}
+}
+
+// MilterSettings are those of the milter server that a reload may change.
+func MilterSettings(cfg *config.Config) milter.Config {
+	return milter.Config{
+		IdleTimeout: cfg.Milter.IdleTimeout,
+		DataTimeout: cfg.Milter.DataTimeout,
+		MaxSessions: cfg.Milter.MaxSessions,
+		OnFailure:   onFailure(cfg),
+		Drain:       cfg.Milter.Drain,
+	}
+}
+
+// onFailure is what our own failure answers: in monitor mode nothing of ours
+// holds up a mail.
+func onFailure(cfg *config.Config) profile.Action {
+	if cfg.Monitor {
+		return profile.Continue
+	}
+	return cfg.Milter.OnFailure
+}
