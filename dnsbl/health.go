@@ -1,0 +1,345 @@
+package dnsbl
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// HealthOptions are what a Health goes by.
+type HealthOptions struct {
+	// Logger gets one line for each change: "list state", with the keys list,
+	// from, to, reason and remedy; list is "all" when the resolver is meant. Nil: silent.
+	Logger *slog.Logger
+	// Changed, if not nil, is told of the same. It is called from any goroutine
+	// and with no lock held.
+	Changed func(Change)
+}
+
+// Health knows how well each list in use is, and so whether it counts. It tests
+// them (Run), is told of each answer to a visit (Saw) and of each visit judged
+// (Judged). It outlives reloads: see Use. It is safe for concurrent use and
+// bounded: all it holds is a few kilobytes for each list in use.
+type Health struct {
+	log     *slog.Logger
+	changed func(Change)
+	seed    uint64        // of the sketches
+	wake    chan struct{} // the loop has something to do; of capacity 1
+	roster  atomic.Pointer[roster]
+
+	mu          sync.Mutex // guards what follows, and each watched's state
+	asker       Asker
+	every       time.Duration
+	resolver    machine   // Up, or Suspended when it makes answers up
+	mute        bool      // the resolver did not answer the last control question
+	askResolver bool      // before anything else
+	controlled  time.Time // when the last control question was answered, or failed
+	nextControl time.Time
+}
+
+// A roster is the lists in use, in their order. It is immutable but for what its
+// elements count.
+type roster struct {
+	all     []*watched
+	byID    map[string]uint8
+	overlap *overlap
+	clean   sketch    // networks of clients with no other fault
+	trusted sketch    // networks of clients that are trusted
+	began   time.Time // the window of both; guarded by Health.mu
+}
+
+// maxWatched bounds the lists in use: a place in a roster is one octet.
+const maxWatched = 255
+
+// A watched is one list in use.
+type watched struct {
+	list    atomic.Pointer[List]
+	id      string
+	print   [sha256.Size]byte // of zone and key: one that changed is another list
+	counts  atomic.Bool       // the state is Up, and the resolver is not suspended
+	failing atomic.Bool       // state.fails is not 0
+	leaps   atomic.Bool       // its share jumped, in this window or up to the last one's end
+	figures figures
+	clean   share // of clients with no other fault
+	trusted share // of trusted clients
+
+	// Guarded by Health.mu.
+	state   machine
+	owed    *owed
+	next    time.Time // when to test
+	tested  time.Time // when the last test ended
+	testing bool
+}
+
+// against reports whether the list only speaks against clients: no trusted
+// client should be on it.
+func (w *watched) against() bool {
+	family := w.list.Load().Family
+	return family != "allow" && family != "mixed"
+}
+
+// An owed is a change that is told of only when the resolver has been asked: if
+// it makes answers up, that is the one thing to tell.
+type owed struct {
+	change Change
+	before machine
+}
+
+// NewHealth makes a Health that watches no list yet.
+func NewHealth(o HealthOptions) *Health {
+	h := &Health{log: o.Logger, changed: o.Changed, seed: rand.Uint64(), wake: make(chan struct{}, 1)}
+	h.resolver.state = Up
+	h.roster.Store(newRoster(nil))
+	return h
+}
+
+func newRoster(all []*watched) *roster {
+	t := &roster{all: all, byID: make(map[string]uint8, len(all)), overlap: newOverlap(len(all))}
+	for i, w := range all {
+		w.clean.hits.reset()
+		w.trusted.hits.reset()
+		w.leaps.Store(false)
+		t.byID[w.id] = uint8(i)
+	}
+	return t
+}
+
+// Use says which lists are in use from now on, in which order, whom to ask, and
+// how often to test. A list that was in use keeps its state and its figures,
+// unless its zone or its key changed; any other one is Untested and does not
+// count before its first test. Visits of before a reload may go on by the lists
+// that they began with, as far as these are still in use.
+func (h *Health) Use(lists []List, asker Asker, every time.Duration) {
+	h.mu.Lock()
+	old := h.roster.Load()
+	var all []*watched
+	var from []int
+	for i := range lists {
+		if len(all) == maxWatched {
+			break // the rest is never tested, so it never counts
+		}
+		w, was := old.keep(&lists[i])
+		all, from = append(all, w), append(from, was)
+	}
+	t := newRoster(all)
+	t.overlap.take(old.overlap, from)
+	t.began = time.Now()
+	h.asker, h.every = asker, every
+	if every <= 0 {
+		h.every = 10 * time.Minute
+	}
+	h.roster.Store(t)
+	h.mu.Unlock()
+	h.poke()
+}
+
+// keep is the list as it was watched before, with its place, or a new one and -1.
+func (t *roster) keep(l *List) (*watched, int) {
+	print := fingerprint(l)
+	i, ok := t.byID[l.ID]
+	if !ok || t.all[i].print != print {
+		w := &watched{id: l.ID, print: print, state: machine{since: time.Now()}}
+		w.list.Store(l)
+		return w, -1
+	}
+	t.all[i].list.Store(l) // its codes or tests may have changed
+	return t.all[i], int(i)
+}
+
+// fingerprint is the same for the same zone and key, and tells neither.
+func fingerprint(l *List) [sha256.Size]byte {
+	key := ""
+	if l.key != nil {
+		key = *l.key
+	}
+	return sha256.Sum256([]byte(l.Zone + "\x00" + key))
+}
+
+// Counts reports whether the list may be asked and its answers count: it is in
+// use and Up, and the resolver makes no answers up.
+func (h *Health) Counts(id string) bool {
+	w := h.find(id)
+	return w != nil && w.counts.Load()
+}
+
+func (h *Health) find(id string) *watched {
+	t := h.roster.Load()
+	if i, ok := t.byID[id]; ok {
+		return t.all[i]
+	}
+	return nil
+}
+
+// poke wakes the loop.
+func (h *Health) poke() {
+	select {
+	case h.wake <- struct{}{}:
+	default: // it is awake, or will be
+	}
+}
+
+// Saw is told of each question that was asked for a visit, once. A refusal, an
+// answer outside 127.0.0.0/8 or a code that says that the list may be lying
+// stops it from counting before Saw returns.
+func (h *Health) Saw(a *Answer) {
+	w := h.find(a.List.ID)
+	if w == nil {
+		return
+	}
+	w.figures.saw(a)
+	if a.State != Unknown {
+		if w.failing.Load() && !a.Stale {
+			h.settle(w, func(time.Time) (Change, bool) { w.state.answered(); return Change{}, false })
+		}
+		return
+	}
+	h.unknown(w, a)
+}
+
+// unknown is told of an answer that could not be used.
+func (h *Health) unknown(w *watched, a *Answer) {
+	if e := evidenceOf(a); e.shows != Untested {
+		h.accuse(w, e, false)
+		return
+	}
+	if ownFault(a) {
+		return
+	}
+	h.settle(w, func(now time.Time) (Change, bool) {
+		if h.mute {
+			return Change{}, false // nobody answers, so it is not this list
+		}
+		c, ok := w.state.failed(token(a.Reason), false, h.every, now)
+		if w.state.state == Up && w.state.fails >= failsToTest {
+			h.testSoon(w, now)
+		}
+		return c, ok
+	})
+}
+
+// ownFault reports whether a question failed for a reason that is not the
+// list's: no resolver, or a visit that had little of its time left.
+func ownFault(a *Answer) bool {
+	switch a.Reason {
+	case noServer, Pending, Refusal, Suspect: // the latter two: it did answer
+		return true
+	case Budget:
+		return a.Took < longEnough
+	}
+	return a.Stale
+}
+
+// noServer is how a resolver says that it has nobody to ask.
+const noServer = "no-server"
+
+// settle changes the state of a list under the lock, and tells of it.
+func (h *Health) settle(w *watched, change func(now time.Time) (Change, bool)) {
+	h.mu.Lock()
+	c, changed := change(time.Now())
+	h.mark(w)
+	h.mu.Unlock()
+	if changed {
+		c.List = w.id
+		h.tell(c)
+		h.poke() // the next test may be due at another time
+	}
+}
+
+// mark takes over a list's state to where it is read without the lock.
+func (h *Health) mark(w *watched) {
+	w.counts.Store(w.state.state == Up && h.resolver.state == Up)
+	w.failing.Store(w.state.fails > 0)
+}
+
+// tell writes the line of a change.
+func (h *Health) tell(c Change) {
+	if h.log != nil {
+		level := slog.LevelWarn
+		if c.To == Up {
+			level = slog.LevelInfo
+		}
+		name := c.List
+		if name == "" {
+			name = "all"
+		}
+		attrs := []slog.Attr{slog.String("list", name), slog.String("from", c.From.String()),
+			slog.String("to", c.To.String()), slog.String("reason", c.Reason)}
+		if c.Remedy != "" {
+			attrs = append(attrs, slog.String("remedy", c.Remedy))
+		}
+		h.log.LogAttrs(context.Background(), level, "list state", attrs...)
+	}
+	if h.changed != nil {
+		h.changed(c)
+	}
+}
+
+// A VisitSeen is what a judged visit says about the lists.
+type VisitSeen struct {
+	Client  netip.Addr
+	Hit     []string // ids of the lists with a hit, each once; lists that speak for the client too
+	Clean   bool     // no other fault was found: no points against it but those of lists
+	Trusted bool     // allow-listed, exempt or authenticated
+}
+
+// Judged is told of each visit when it is judged, and of each trusted client
+// whose address was asked about for the lists' own sake. A share of hits that
+// jumps calls for tests, and only together with a jump among trusted clients
+// suspends a list: a flood of truly listed clients is no fault of a list.
+func (h *Health) Judged(v VisitSeen) {
+	t := h.roster.Load()
+	var room [32]uint8
+	places := room[:0]
+	for _, id := range v.Hit {
+		if i, ok := t.byID[id]; ok && len(places) < len(room) {
+			places = append(places, i)
+		}
+	}
+	t.overlap.hit(places)
+	if !v.Clean && !v.Trusted || !v.Client.IsValid() {
+		return
+	}
+	bit := networkBit(v.Client, h.seed)
+	if v.Trusted {
+		t.trusted.add(bit)
+	} else if t.clean.add(bit) && t.clean.n.Load() >= sketchFull {
+		defer h.newWindow(t)
+	}
+	for _, i := range places {
+		h.noteHit(t, t.all[i], v.Trusted, bit)
+	}
+}
+
+// noteHit notes the network of a client that a list hit.
+func (h *Health) noteHit(t *roster, w *watched, trusted bool, bit uint) {
+	if trusted {
+		if w.against() && w.trusted.hits.add(bit) && w.leaps.Load() {
+			h.secondSign(t, w)
+		}
+		return
+	}
+	if !w.clean.hits.add(bit) || w.leaps.Load() {
+		return
+	}
+	seen := t.clean.n.Load()
+	if seen >= cleanSeen && w.clean.hits.n.Load() >= cleanHits && w.clean.jumped(seen, cleanLeast, cleanMore) {
+		h.leap(t, w)
+	}
+}
+
+// Swayed counts a verdict that would have been another without the list:
+// harsher because of it, or softer.
+func (h *Health) Swayed(id string, harsher bool) {
+	switch w := h.find(id); {
+	case w == nil:
+	case harsher:
+		w.figures.harsher.Add(1)
+	default:
+		w.figures.softer.Add(1)
+	}
+}

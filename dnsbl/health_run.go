@@ -1,0 +1,205 @@
+package dnsbl
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	testTimeout = 3 * time.Second // for one question of a test; who is slower is no help to a visit either
+	testsAtOnce = 6               // lists that are tested at the same time, each with one question out
+)
+
+// Run tests the lists until ctx ends: all of them at once at the start, then each
+// by its own state. It returns when what it started has ended. One Run at a time.
+func (h *Health) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	slots := make(chan struct{}, testsAtOnce)
+	for ctx.Err() == nil {
+		if h.controlDue(time.Now()) {
+			h.control(ctx)
+			continue
+		}
+		for _, w := range h.due(time.Now()) {
+			running.Go(func() {
+				slots <- struct{}{}
+				h.test(ctx, w)
+				<-slots
+				h.poke()
+			})
+		}
+		h.newWindow(h.roster.Load())
+		h.sleep(ctx)
+	}
+	running.Wait()
+	h.settleOwed() // nobody is left to ask the resolver
+}
+
+// Test tests every list once and returns when all have been, or ctx ends: for
+// who is to judge a visit now and has no Run.
+func (h *Health) Test(ctx context.Context) {
+	h.control(ctx)
+	slots := make(chan struct{}, testsAtOnce)
+	var running sync.WaitGroup
+	for _, w := range h.due(time.Now().Add(slowest * 2 * h.interval())) {
+		running.Go(func() {
+			slots <- struct{}{}
+			h.test(ctx, w)
+			<-slots
+		})
+	}
+	running.Wait()
+	h.settleOwed()
+}
+
+func (h *Health) interval() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.every
+}
+
+// sleep waits until something is due.
+func (h *Health) sleep(ctx context.Context) {
+	timer := time.NewTimer(h.idle(time.Now()))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-h.wake:
+	case <-timer.C:
+	}
+}
+
+// idle is how long nothing is due.
+func (h *Health) idle(now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.roster.Load()
+	wait := time.Hour
+	if len(t.all) == 0 || h.asker == nil {
+		return wait
+	}
+	if h.askResolver || h.resolver.state != Up {
+		wait = h.nextControl.Sub(now)
+	}
+	if h.rewritten() {
+		return max(wait, time.Millisecond)
+	}
+	for _, w := range t.all {
+		if !w.testing {
+			wait = min(wait, w.next.Sub(now))
+		}
+	}
+	return max(wait, time.Millisecond)
+}
+
+// rewritten reports whether the resolver made its last answer up, so that there
+// is nothing to learn about lists. The lock is held.
+func (h *Health) rewritten() bool { return h.resolver.state != Up && h.resolver.good == 0 }
+
+// due takes the lists whose test is due.
+func (h *Health) due(now time.Time) []*watched {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rewritten() || h.asker == nil {
+		return nil
+	}
+	var all []*watched
+	for _, w := range h.roster.Load().all {
+		if !w.testing && !w.next.After(now) {
+			w.testing = true
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// testSoon has a list tested as soon as that makes sense. The lock is held.
+func (h *Health) testSoon(w *watched, now time.Time) {
+	soonest := now
+	if again := w.tested.Add(shortly(h.every)); again.After(now) {
+		soonest = again
+	}
+	if soonest.Before(w.next) {
+		w.next = soonest
+		h.poke()
+	}
+}
+
+// test asks a list all that tells whether it is well.
+func (h *Health) test(ctx context.Context, w *watched) {
+	h.mu.Lock()
+	asker := h.asker
+	h.mu.Unlock()
+	e, failure := examine(ctx, asker, w.list.Load())
+	if ctx.Err() != nil {
+		h.mu.Lock()
+		w.testing = false
+		h.mu.Unlock()
+		return
+	}
+	switch {
+	case e.shows != Untested:
+		h.accuse(w, e, true)
+	case failure != "":
+		h.settle(w, func(now time.Time) (Change, bool) {
+			if h.mute {
+				return Change{}, false
+			}
+			return w.state.failed(failure, true, h.every, now)
+		})
+	default:
+		h.settle(w, w.state.passed)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	w.testing, w.tested = false, now
+	w.next = now.Add(jitter(w.state.pause(h.every)))
+}
+
+// jitter changes a pause by up to a tenth, so that lists are not asked in step.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}
+
+// examine asks the probes of a list, one after the other, until one shows
+// something or fails. Both results empty: all is as it must be.
+func examine(ctx context.Context, asker Asker, l *List) (evidence, string) {
+	entries, found := 0, 0
+	probes := l.probes()
+	if len(probes) == 0 {
+		return evidence{}, "not-askable"
+	}
+	for i := range probes {
+		p := &probes[i]
+		reply := ask(ctx, asker, p.name)
+		switch {
+		case reply.Outcome == Failed || reply.Stale:
+			return evidence{}, token(reply.Reason)
+		case reply.Outcome == Found:
+			if e := p.judge(l, reply.Addrs); e.shows != Untested {
+				return e, ""
+			}
+		}
+		if p.listed {
+			entries++
+			if reply.Outcome == Found {
+				found++
+			}
+		}
+	}
+	if entries > 0 && found == 0 {
+		return evidence{shows: Empty, reason: fmt.Sprintf("does not list its test entry %s", probes[len(probes)-1].entry), remedy: remedyEmpty}, ""
+	}
+	return evidence{}, ""
+}
+
+// ask asks one question of a test.
+func ask(ctx context.Context, asker Asker, name string) Reply {
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	return asker.A(ctx, name)
+}

@@ -1,0 +1,184 @@
+package dnsbl
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Condition is what a list, or the resolver, is thought to be worth just now.
+// Only a list that is Up counts. The zero Condition is Untested.
+type Condition uint8
+
+const (
+	Untested  Condition = iota // not one test passed yet
+	Up                         // its tests pass, and no answer spoke against it
+	Refused                    // it said that it does not serve us
+	Empty                      // it does not list its own test entry: closed, or without data
+	ListsAll                   // it lists what must not be listed
+	Silent                     // it does not answer
+	Suspended                  // its answers cannot be its own, or the resolver makes answers up
+)
+
+var conditionNames = [...]string{"untested", "up", "refused", "empty", "lists-all", "silent", "suspended"}
+
+// String gives the name that log, metrics and the command lists use.
+func (s Condition) String() string { return conditionNames[s] }
+
+const (
+	goodToReturn = 3 // passed tests in a row that bring a list back
+	slowest      = 6 // a list that is away is tested at least once in so many test intervals
+
+	// A list is silent when so many answers in a row failed, over so long: what
+	// is lost in one moment is the network's doing, not the list's. Tests are
+	// apart by themselves, so fewer of them are enough.
+	failsToSilence = 5
+	silenceLasts   = 3 * time.Second
+	testsToSilence = 3
+
+	// failsToTest failures in a row of an Up list call for a test at once.
+	failsToTest = 2
+
+	// steady is after how many test intervals without trouble a list that came
+	// back is trusted as if it had never been away.
+	steady = 36
+)
+
+// A machine is the state of one list and the rules by which it changes. It reads
+// no clock and is not safe for concurrent use: its owner has a lock.
+type machine struct {
+	state  Condition
+	reason string
+	remedy string    // what an operator may do about it
+	since  time.Time // of the state
+
+	good      int       // passed tests in a row while not Up
+	fails     int       // failures in a row, of visits and tests
+	failing   time.Time // since when
+	testFails int       // failed tests in a row
+	level     int       // the pause between tests has been doubled so often
+	relapses  int       // how often it went away soon after it had come back
+}
+
+// A Change is one list going from one state to another.
+type Change struct {
+	List     string // id; "" is the resolver, which stands for all lists
+	From, To Condition
+	Reason   string // for the operator: no key, no name that was asked
+	Remedy   string // what the operator may do about it; may be ""
+	At       time.Time
+}
+
+// passed notes a test in which everything was as it must be.
+func (m *machine) passed(now time.Time) (Change, bool) {
+	m.answered()
+	m.testFails = 0
+	switch m.state {
+	case Up:
+		return Change{}, false
+	case Untested:
+		return m.become(Up, "tests passed", "", now), true
+	}
+	m.good++
+	m.level = max(m.level-1, min(m.relapses, maxLevel))
+	if m.good < goodToReturn {
+		return Change{}, false
+	}
+	return m.become(Up, fmt.Sprintf("%d tests passed in a row", m.good), "", now), true
+}
+
+// answered notes that the list answered a visit, with nothing to say against it.
+func (m *machine) answered() { m.fails = 0 }
+
+// failed notes that no answer came: to a test, or to a question of a visit.
+func (m *machine) failed(reason string, test bool, every time.Duration, now time.Time) (Change, bool) {
+	if m.fails == 0 {
+		m.failing = now
+	}
+	m.fails++
+	if test {
+		m.testFails++
+	}
+	if m.state != Up && m.state != Untested {
+		if test { // a visit that asked before the list went away says nothing new
+			m.bad()
+		}
+		return Change{}, false
+	}
+	if m.testFails < testsToSilence && (m.fails < failsToSilence || now.Sub(m.failing) < silenceLasts) {
+		return Change{}, false
+	}
+	return m.leave(Silent, fmt.Sprintf("%d questions in a row without an answer: %s", m.fails, reason), remedySilent, every, now), true
+}
+
+// against notes an answer that speaks against the list: s is what it shows it to be.
+func (m *machine) against(s Condition, reason, remedy string, test bool, every time.Duration, now time.Time) (Change, bool) {
+	m.fails, m.testFails = 0, 0
+	switch {
+	case m.state == Up || m.state == Untested:
+		return m.leave(s, reason, remedy, every, now), true
+	case !test: // of a visit that asked before the list went away
+		return Change{}, false
+	}
+	m.bad()
+	if m.state == s {
+		m.reason, m.remedy = reason, remedy
+		return Change{}, false
+	}
+	return m.become(s, reason, remedy, now), true
+}
+
+// bad notes a test that was not passed by a list that is away.
+func (m *machine) bad() {
+	m.good = 0
+	m.level = min(m.level+1, maxLevel)
+}
+
+// leave goes from Up or Untested to a state in which the list does not count.
+func (m *machine) leave(s Condition, reason, remedy string, every time.Duration, now time.Time) Change {
+	switch {
+	case m.state != Up: // its first tests
+	case now.Sub(m.since) < steady*every && m.relapses < maxLevel:
+		m.relapses++
+	case now.Sub(m.since) >= steady*every:
+		m.relapses = 0
+	}
+	m.good, m.level = 0, min(firstLevel(s)+m.relapses, maxLevel)
+	return m.become(s, reason, remedy, now)
+}
+
+func (m *machine) become(s Condition, reason, remedy string, now time.Time) Change {
+	c := Change{From: m.state, To: s, Reason: reason, Remedy: remedy, At: now}
+	m.state, m.reason, m.remedy, m.since = s, reason, remedy, now
+	return c
+}
+
+// maxLevel doublings lead from the shortest pause past the longest.
+const maxLevel = 6
+
+// firstLevel is how patient the first test of a list that just went away is.
+// Who refuses us because we ask too much is left alone for longer.
+func firstLevel(s Condition) int {
+	if s == Refused {
+		return 2
+	}
+	return 0
+}
+
+// pause is how long after a test the next one comes, jitter aside.
+func (m *machine) pause(every time.Duration) time.Duration {
+	base := every
+	switch {
+	case m.state == Up && m.fails == 0:
+		return every
+	case m.state == Up || m.state == Untested:
+		return shortly(every)
+	case m.state == Silent: // most often the network, and soon over
+		base = shortly(every)
+	}
+	return min(base<<m.level, slowest*every)
+}
+
+// shortly is the pause where an answer is wanted soon.
+func shortly(every time.Duration) time.Duration {
+	return max(every/10, min(every, 100*time.Millisecond))
+}

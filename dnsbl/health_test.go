@@ -1,0 +1,532 @@
+package dnsbl
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const testEvery = 10 * time.Minute
+
+// A fakeAsker answers from a function and notes what it was asked.
+type fakeAsker struct {
+	mu     sync.Mutex
+	answer func(name string) Reply
+	asked  []string
+}
+
+func (f *fakeAsker) A(ctx context.Context, name string) Reply {
+	f.mu.Lock()
+	f.asked = append(f.asked, name)
+	reply := f.answer(name)
+	f.mu.Unlock()
+	if reply.Took > 0 {
+		select {
+		case <-ctx.Done():
+			return Reply{Reason: "timeout"}
+		case <-time.After(reply.Took):
+		}
+	}
+	return reply
+}
+
+func (f *fakeAsker) TXT(context.Context, string) Reply { return Reply{Outcome: None} }
+
+func (f *fakeAsker) set(answer func(name string) Reply) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
+}
+
+// names are what was asked since the last call.
+func (f *fakeAsker) names() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := f.asked
+	f.asked = nil
+	return names
+}
+
+func found(addrs ...string) Reply {
+	r := Reply{Outcome: Found}
+	for _, a := range addrs {
+		r.Addrs = append(r.Addrs, netip.MustParseAddr(a))
+	}
+	return r
+}
+
+func noRecord() Reply { return Reply{Outcome: None} }
+
+func timedOut() Reply { return Reply{Reason: "timeout", Took: time.Minute} }
+
+// sound answers as lists in good health behind an honest resolver do.
+func sound(name string) Reply {
+	if strings.HasPrefix(name, "2.0.0.127.") || strings.HasPrefix(name, "test.") {
+		return found("127.0.0.2")
+	}
+	return noRecord()
+}
+
+// below answers names below a zone by its own rule, and all else soundly.
+func below(zone string, answer func(name string) Reply) func(string) Reply {
+	return func(name string) Reply {
+		if strings.HasSuffix(name, "."+zone) {
+			return answer(name)
+		}
+		return sound(name)
+	}
+}
+
+func always(r Reply) func(string) Reply { return func(string) Reply { return r } }
+
+func code(t testing.TB, answer, match, meaning string, kind Kind, points float64) Code {
+	t.Helper()
+	c, err := NewCode(answer, match, meaning, kind, points)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// healthLists are three lists of addresses, one of domains and one that speaks for clients.
+func healthLists(t testing.TB) []List {
+	t.Helper()
+	block := func(id string) List {
+		return List{ID: id, Zone: id + ".example.org", Family: "block", Asks: IP4, Stages: StagesOf(Connect),
+			Listed: []string{"127.0.0.2"}, Unlisted: []string{"127.0.0.1"},
+			Codes: []Code{code(t, "127.0.0.2", "", "spam source", Listed, 5),
+				code(t, "127.255.255.254", "", "query came through a public resolver", Error, 0)}}
+	}
+	domains := List{ID: "domains", Zone: "domains.example.org", Family: "block", Asks: Domain, Stages: StagesOf(Helo),
+		Listed: []string{"TEST"}, Unlisted: []string{"INVALID"},
+		Codes: []Code{code(t, "127.0.0.2", "", "spam domain", Listed, 5),
+			code(t, "127.0.1.255", "", "an IP address was asked of a domain list", Error, 0)}}
+	poison := code(t, "127.0.10.Y", "pattern:127.0.10.*", "over the limit: no trust", Info, 0)
+	poison.Suspect = true
+	white := List{ID: "white", Zone: "white.example.org", Family: "allow", Asks: IP4 | IP6, Stages: StagesOf(Connect),
+		Listed: []string{"127.0.0.2"}, Unlisted: []string{"127.0.0.1"},
+		Codes: []Code{code(t, "127.0.5.3", "", "trusted", Allow, -5), poison}}
+	lists := []List{block("a"), block("b"), block("c"), domains, white}
+	for i := range lists {
+		lists[i].compile()
+	}
+	return lists
+}
+
+// A ward is a Health with all that surrounds it, in a bubble of synctest.
+type ward struct {
+	*Health
+	t     *testing.T
+	asker *fakeAsker
+	lists []List
+
+	mu      sync.Mutex
+	lines   bytes.Buffer
+	changes []Change
+	stop    context.CancelFunc
+	done    chan struct{}
+}
+
+func (w *ward) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lines.Write(p)
+}
+
+func newWard(t *testing.T) *ward {
+	w := &ward{t: t, asker: &fakeAsker{answer: sound}, lists: healthLists(t)}
+	w.Health = NewHealth(HealthOptions{Logger: slog.New(slog.NewTextHandler(w, nil)), Changed: func(c Change) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.changes = append(w.changes, c)
+	}})
+	w.Use(w.lists, w.asker, testEvery)
+	return w
+}
+
+// run starts the loop, waits for the first tests, and forgets what they said.
+func (w *ward) run() {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	w.stop, w.done = cancel, make(chan struct{})
+	go func() { defer close(w.done); w.Run(ctx) }()
+	w.t.Cleanup(func() { cancel(); <-w.done })
+	w.pass(0)
+}
+
+// allUp runs and wants all lists up after the first tests.
+func (w *ward) allUp() {
+	w.t.Helper()
+	w.run()
+	for _, l := range w.lists {
+		w.want(l.ID, Up)
+	}
+	w.forget()
+}
+
+func (w *ward) forget() {
+	w.asker.names()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines.Reset()
+	w.changes = nil
+}
+
+// pass lets time go by.
+func (w *ward) pass(d time.Duration) {
+	<-time.After(d) // by the clock of the bubble
+	synctest.Wait()
+}
+
+func (w *ward) standing(id string) Standing {
+	w.t.Helper()
+	for _, s := range w.Snapshot() {
+		if s.List == id {
+			return s
+		}
+	}
+	w.t.Fatalf("no list %s", id)
+	return Standing{}
+}
+
+func (w *ward) want(id string, want Condition) {
+	w.t.Helper()
+	s := w.standing(id)
+	if s.Condition != want {
+		w.t.Fatalf("%s is %v (%s), want %v\n%s", id, s.Condition, s.Reason, want, w.log())
+	}
+	if w.Counts(id) != (want == Up) || s.Counts != (want == Up) {
+		w.t.Fatalf("%s is %v, and counts: %t, %t", id, want, w.Counts(id), s.Counts)
+	}
+}
+
+func (w *ward) log() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lines.String()
+}
+
+// wantLines wants as many changes as there are texts, each line with its text.
+func (w *ward) wantLines(texts ...string) {
+	w.t.Helper()
+	log := w.log()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lines := strings.Split(strings.TrimSuffix(log, "\n"), "\n")
+	if log == "" {
+		lines = nil
+	}
+	ok := len(lines) == len(texts) && len(w.changes) == len(texts)
+	for i := range min(len(lines), len(texts)) {
+		ok = ok && strings.Contains(lines[i], texts[i])
+	}
+	if !ok {
+		w.t.Fatalf("log and %d changes:\n%s\nwant lines with %q", len(w.changes), log, texts)
+	}
+}
+
+// visit asks a list about a client as a Set does, and tells of the answer.
+func (w *ward) visit(id string, client netip.Addr) Answer {
+	w.t.Helper()
+	for i := range w.lists {
+		l := &w.lists[i]
+		if l.ID != id {
+			continue
+		}
+		a := Answer{List: l}
+		if !w.Counts(id) {
+			return a // not asked
+		}
+		name, ok := l.testQuestion(client.String())
+		if !ok {
+			w.t.Fatalf("%s cannot be asked about %v", id, client)
+		}
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+		defer cancel()
+		reply := w.asker.A(ctx, name)
+		a.Took = time.Since(began)
+		switch reply.Outcome {
+		case Failed:
+			a.Reason = reply.Reason
+		case None:
+			a.State = Clear
+		default:
+			a.State, a.Reason, a.Matches = l.read(nil, reply.Addrs)
+		}
+		w.Saw(&a)
+		return a
+	}
+	w.t.Fatalf("no list %s", id)
+	return Answer{}
+}
+
+// client is an address of a network of its own.
+func client(n int) netip.Addr { return netip.AddrFrom4([4]byte{198, byte(18 + n>>8), byte(n), 7}) }
+
+func TestHealth(t *testing.T) {
+	cases := []struct {
+		name string
+		run  func(*ward)
+	}{
+		{"a list counts only after its first passed tests", func(w *ward) {
+			for _, l := range w.lists {
+				w.want(l.ID, Untested)
+			}
+			w.run()
+			for _, l := range w.lists {
+				w.want(l.ID, Up)
+			}
+			w.wantLines("list=", "list=", "list=", "list=", "list=")
+			w.asker.names()
+			w.pass(testEvery + testEvery/10)
+			if n := len(w.asker.names()); n < 10 || n > 30 {
+				w.t.Fatalf("%d questions in a test interval, want each list tested once", n)
+			}
+			w.wantLines("list=", "list=", "list=", "list=", "list=")
+		}},
+		{"a list that wildcards in mid-run is found by its next test, and back after three good ones", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("a.example.org", always(found("127.0.0.2"))))
+			w.pass(2 * testEvery)
+			w.want("a", ListsAll)
+			w.wantLines("list=a from=up to=lists-all")
+			w.asker.set(sound)
+			w.pass(testEvery / 2)
+			w.want("a", ListsAll)
+			w.pass(9 * testEvery)
+			w.want("a", Up)
+			w.want("b", Up)
+		}},
+		{"hits of clean clients that jump call for a test at once", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("a.example.org", always(found("127.0.0.2"))))
+			for i := range cleanSeen {
+				w.visit("a", client(i))
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Clean: true})
+			}
+			w.pass(time.Minute)
+			w.want("a", ListsAll)
+		}},
+		{"a flood of truly listed clients suspends nothing", func(w *ward) {
+			w.allUp()
+			w.asker.set(func(name string) Reply {
+				if strings.Contains(name, ".198.") {
+					return found("127.0.0.2")
+				}
+				return sound(name)
+			})
+			for i := range 2000 {
+				w.visit("a", client(i))
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Clean: true})
+				w.pass(100 * time.Millisecond)
+			}
+			w.pass(10 * time.Minute)
+			w.want("a", Up)
+			w.wantLines()
+		}},
+		{"a jump among trusted clients as well suspends", func(w *ward) {
+			w.allUp()
+			for i := range 3 * sketchFull {
+				w.Judged(VisitSeen{Client: client(i), Clean: true})
+				w.Judged(VisitSeen{Client: client(i), Trusted: true})
+			}
+			for i := range 60 {
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Clean: true})
+			}
+			w.pass(time.Second)
+			w.want("a", Up)
+			for i := range 60 {
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Trusted: true})
+			}
+			w.want("a", Suspended)
+			w.wantLines("of clean networks, and from 0 % to")
+		}},
+		{"trusted clients that always were on a list of access lines are no sign", func(w *ward) {
+			w.allUp()
+			for i := range 5 * sketchFull {
+				w.Judged(VisitSeen{Client: client(i), Clean: true})
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Trusted: true})
+			}
+			for i := range 100 {
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Clean: true})
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Trusted: true})
+			}
+			w.pass(time.Second)
+			w.want("a", Up)
+		}},
+		{"a refusal suspends at once and says what to do", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("b.example.org", always(found("127.255.255.254"))))
+			if a := w.visit("b", client(1)); a.State != Unknown {
+				w.t.Fatalf("the visit that brought it has %v", a.State)
+			}
+			w.want("b", Refused)
+			w.wantLines(`list=b from=up to=refused reason="127.255.255.254: query came through a public resolver" remedy="ask through a resolver of your own`)
+			w.asker.set(sound)
+			w.pass(2 * testEvery)
+			w.want("b", Refused) // who refuses is left alone for longer
+			w.pass(12 * testEvery)
+			w.want("b", Up)
+		}},
+		{"an answer outside 127/8 suspends at once, and is told when the resolver is seen to be honest", func(w *ward) {
+			w.allUp()
+			w.pass(time.Minute)
+			w.asker.set(below("b.example.org", always(found("10.0.0.1"))))
+			w.visit("b", client(1))
+			w.want("b", Suspended)
+			w.pass(3 * time.Second)
+			w.wantLines(`list=b from=up to=suspended reason="answered 10.0.0.1, which is not in 127.0.0.0/8"`)
+		}},
+		{"a poisoned allow list is suspended at once", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("white.example.org", always(found("127.0.10.3"))))
+			w.visit("white", client(1))
+			w.want("white", Suspended)
+			w.wantLines(`list=white from=up to=suspended reason="answered 127.0.10.3: over the limit: no trust"`)
+			w.pass(2 * testEvery)
+			w.want("white", ListsAll) // its tests say more than the one answer did
+		}},
+		{"an allow list whose test entry has the suspect code is well", func(w *ward) {
+			w.asker.set(below("white.example.org", func(name string) Reply {
+				if strings.HasPrefix(name, "2.0.0.127.") {
+					return found("127.0.10.0")
+				}
+				return noRecord()
+			}))
+			w.allUp()
+		}},
+		{"a list that answers NXDOMAIN for all is empty", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("domains.example.org", always(noRecord())))
+			w.pass(testEvery + testEvery/10)
+			w.want("domains", Empty)
+			w.wantLines("list=domains from=up to=empty reason=\"does not list its test entry TEST\"")
+		}},
+		{"a silent list is found by visits, not in one moment, and its first good tests come soon", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("c.example.org", always(timedOut())))
+			var all sync.WaitGroup
+			for i := range 20 {
+				all.Go(func() { w.visit("c", client(i)) })
+			}
+			all.Wait()
+			w.want("c", Up)
+			w.visit("c", client(99))
+			w.want("c", Silent)
+			w.wantLines("to=silent reason=\"21 questions in a row without an answer: timeout\"")
+			w.asker.set(sound)
+			w.pass(testEvery)
+			w.want("c", Up)
+		}},
+		{"a silent list that nobody asks is found by its tests", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("c.example.org", always(timedOut())))
+			w.pass(2 * testEvery)
+			w.want("c", Silent)
+			w.wantLines("list=c from=up to=silent")
+		}},
+		{"a slow list is as good as silent", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("c.example.org", func(name string) Reply {
+				r := sound(name)
+				r.Took = testTimeout + time.Second
+				return r
+			}))
+			w.pass(2 * testEvery)
+			w.want("c", Silent)
+		}},
+		{"a failure now and then is not silence", func(w *ward) {
+			w.allUp()
+			for i := range 500 {
+				w.asker.set(sound)
+				if i%(failsToSilence) != 0 {
+					w.asker.set(always(Reply{Reason: "servfail"}))
+				}
+				w.visit("c", client(i))
+				w.asker.set(sound)
+				w.pass(time.Second)
+			}
+			w.want("c", Up)
+			w.wantLines()
+		}},
+		{"a budget that was spent elsewhere is not the list's silence", func(w *ward) {
+			w.allUp()
+			for range 50 {
+				w.Saw(&Answer{List: &w.lists[2], Reason: Budget, Took: 100 * time.Millisecond})
+				w.Saw(&Answer{List: &w.lists[2], Reason: "no-server"})
+				w.pass(time.Second)
+			}
+			w.want("c", Up)
+		}},
+		{"no resolver at all makes no list silent by its tests", func(w *ward) {
+			w.allUp()
+			w.asker.set(always(timedOut()))
+			w.pass(30 * time.Hour)
+			w.wantLines()
+			w.want("a", Up)
+		}},
+		{"a resolver that makes answers up suspends all lists, with one line each way", func(w *ward) {
+			w.allUp()
+			w.pass(time.Minute)
+			w.asker.set(func(name string) Reply {
+				if r := sound(name); r.Outcome == Found {
+					return r
+				}
+				return found("203.0.113.80")
+			})
+			for _, id := range []string{"a", "b", "c", "white"} {
+				w.visit(id, client(1))
+				if w.Counts(id) {
+					w.t.Fatalf("%s still counts", id)
+				}
+			}
+			w.pass(3 * time.Second)
+			for _, l := range w.lists {
+				w.want(l.ID, Suspended)
+			}
+			w.wantLines(`list=all from=up to=suspended reason="the resolver answers names that do not exist: 203.0.113.80"`)
+			w.asker.names()
+			w.pass(10 * time.Hour)
+			for _, name := range w.asker.names() {
+				if !strings.HasSuffix(name, ".invalid") {
+					w.t.Fatalf("asked %s, of which there was nothing to learn", name)
+				}
+			}
+			w.asker.set(sound)
+			w.pass(4 * testEvery)
+			for _, l := range w.lists {
+				w.want(l.ID, Up)
+			}
+			w.wantLines("list=all from=up", `list=all from=suspended to=up reason="3 tests passed in a row"`)
+		}},
+		{"a resolver that makes up list answers suspends all lists too", func(w *ward) {
+			w.allUp()
+			w.asker.set(always(found("127.0.0.1")))
+			w.pass(2 * testEvery)
+			w.wantLines(`list=all from=up to=suspended`)
+		}},
+		{"a domain list that was asked about an address does not count as refusing", func(w *ward) {
+			w.allUp()
+			l := &w.lists[3]
+			a := Answer{List: l, Reason: Refusal}
+			_, _, a.Matches = l.read(nil, []netip.Addr{netip.MustParseAddr("127.0.1.255")})
+			for range 20 {
+				w.Saw(&a)
+				w.pass(time.Second)
+			}
+			w.want("domains", Up)
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { c.run(newWard(t)) })
+		})
+	}
+}
