@@ -1,6 +1,8 @@
 package dnsbl
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -57,6 +59,18 @@ func (set Stages) String() string {
 	return strings.Join(names, ",")
 }
 
+// ParseStages reads the names of stages.
+func ParseStages(names []string) (set Stages, err error) {
+	for _, name := range names {
+		i := slices.Index(stageNames[:], name)
+		if i < 0 {
+			return 0, fmt.Errorf("%q is no stage; use %s", name, quoted(stageNames[:]))
+		}
+		set |= StagesOf(Stage(i))
+	}
+	return set, nil
+}
+
 // Asks is a set of the kinds of subject that a list may be asked about. Its bits
 // are IP4, IP6 and Domain.
 type Asks uint8
@@ -67,6 +81,24 @@ const (
 	IP6
 	Domain
 )
+
+var askNames = [...]string{"ip4", "ip6", "domain"}
+
+// ParseAsks reads the names of what may be asked: ip4, ip6 and domain.
+func ParseAsks(names []string) (set Asks, err error) {
+	for _, name := range names {
+		i := slices.Index(askNames[:], name)
+		if i < 0 {
+			return 0, fmt.Errorf("%q is nothing to ask a list about; use %s", name, quoted(askNames[:]))
+		}
+		set |= 1 << i
+	}
+	return set, nil
+}
+
+func quoted(names []string) string {
+	return `"` + strings.Join(names, `", "`) + `"`
+}
 
 // Has reports whether kind is in the set.
 func (a Asks) Has(kind Asks) bool { return a&kind != 0 }
@@ -105,7 +137,7 @@ const (
 // read-only once made, and it never prints its key.
 type List struct {
 	ID       string // as operators name it: "spamhaus-zen"
-	Zone     string // suffix of the question; "{key}" stands for the key; prose where there is no public zone
+	Zone     string // suffix of the question; "{key}" stands for the key; empty where there is no public one
 	Group    string // who runs it: of one group only the heaviest list counts
 	Family   string // block, allow or mixed
 	Covers   string // what it holds, for people
@@ -127,8 +159,8 @@ type List struct {
 	Text     bool   // its TXT record may stand in a reply
 	Own      bool   // of the operator's configuration, or changed by it
 
-	// key is behind a pointer so that no way to print a List shows it.
-	key *string
+	key   *string  // behind a pointer, so that no way to print a List shows it
+	order []uint16 // of Codes, by precedence
 }
 
 // String is the list's id. It never holds a key.
