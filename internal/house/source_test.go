@@ -28,6 +28,7 @@ type room struct {
 // dependency is there: a new one is a decision, made here and there.
 var rooms = map[string]room{
 	"profile":           {0, []string{"golang.org/x/net/publicsuffix", "golang.org/x/net/idna"}},
+	"ratelimit":         {0, nil},
 	"internal/resolver": {0, []string{"github.com/miekg/dns", "github.com/hashicorp/golang-lru/v2"}},
 	"internal/memory":   {0, []string{"github.com/hashicorp/golang-lru/v2"}},
 	"internal/logging":  {0, nil},

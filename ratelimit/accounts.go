@@ -1,0 +1,163 @@
+package ratelimit
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultAccounts is how many accounts are remembered unless told otherwise.
+const DefaultAccounts = 4_000_000
+
+// createdTolerance is how far in the future a directory may date an account:
+// dates have no zone.
+const createdTolerance = 48 * time.Hour
+
+// AccountOptions are those of Accounts.
+type AccountOptions struct {
+	// Learn is how long after the state began accounts that are first seen are
+	// of unknown age: all customers of years are first seen then. 0 is for a new
+	// site, where first seen is new.
+	Learn time.Duration
+	Keys  int  // how many are remembered, 0 for DefaultAccounts; an account takes 12 bytes and its place some 10 more
+	Track bool // keep a list of changes, for ExportChanged
+}
+
+// Accounts remembers when each account was first seen, for good: as a hash of its
+// name and a time. It is safe for concurrent use.
+type Accounts struct {
+	secret Secret
+	clock  *clock
+	keys   uint32 // of a shard
+	track  bool
+	learn  atomic.Int64 // a Duration
+	began  atomic.Int64 // when the state began, in Unix milliseconds of clock
+	full   atomic.Uint64
+	shards [shards]accountShard
+}
+
+type accountShard struct {
+	mu      sync.RWMutex
+	index   map[uint64]uint32 // first seen, in Unix seconds of the clock
+	changed []uint64
+	_       [64]byte
+}
+
+// NewAccounts returns Accounts that know nobody: their state begins now. Import
+// brings back what was known, and when that began.
+func NewAccounts(o AccountOptions, secret Secret, now time.Time) *Accounts {
+	if o.Keys <= 0 {
+		o.Keys = DefaultAccounts
+	}
+	a := &Accounts{secret: secret, clock: newClock(now), keys: uint32(max(o.Keys/shards, 1)), track: o.Track}
+	a.learn.Store(int64(o.Learn))
+	a.began.Store(a.clock.begin)
+	for i := range a.shards {
+		a.shards[i].index = make(map[uint64]uint32)
+	}
+	return a
+}
+
+// SetLearn changes AccountOptions.Learn.
+func (a *Accounts) SetLearn(d time.Duration) { a.learn.Store(int64(d)) }
+
+// Began tells when the state began, and until when accounts that are first seen
+// are of unknown age; both by the clock of now.
+func (a *Accounts) Began(now time.Time) (began, learnt time.Time) {
+	began = now.Add(-time.Duration(a.clock.see(now)-a.began.Load()) * time.Millisecond)
+	return began, began.Add(time.Duration(a.learn.Load()))
+}
+
+// Age notes that an account (see AccountKey) is there, and gives its age. created
+// is what the directory says, the zero time if nothing; it is remembered, in case
+// the directory says nothing next time. When a directory that should know does
+// not answer, ask Peek.
+func (a *Accounts) Age(account string, created, now time.Time) Age {
+	at := a.clock.see(now) / 1000
+	first := at
+	known := !created.IsZero() && created.Sub(now) < createdTolerance
+	if known {
+		first = min(at, max(at-int64(now.Sub(created)/time.Second), 0))
+	}
+	seen, ok := a.note(a.secret.sum([]byte(account)), uint32(first))
+	if known {
+		return Age{AtLeast: max(now.Sub(created), 0), Known: true}
+	}
+	if !ok {
+		return Age{}
+	}
+	return a.age(seen, at)
+}
+
+// Peek gives the age of an account and notes nothing. Of one that was never seen
+// it is unknown.
+func (a *Accounts) Peek(account string, now time.Time) Age {
+	at := a.clock.see(now) / 1000
+	s, id := a.shard(account)
+	s.mu.RLock()
+	seen, ok := s.index[id]
+	s.mu.RUnlock()
+	if !ok {
+		return Age{}
+	}
+	return a.age(seen, at)
+}
+
+func (a *Accounts) shard(account string) (*accountShard, uint64) {
+	id := a.secret.sum([]byte(account))
+	return &a.shards[id%shards], id
+}
+
+// age is that of an account first seen then; both in seconds.
+func (a *Accounts) age(seen uint32, at int64) Age {
+	learnt := (a.began.Load() + a.learn.Load()/int64(time.Millisecond)) / 1000
+	began := a.began.Load() / 1000
+	return Age{
+		AtLeast: time.Duration(max(at-int64(seen), 0)) * time.Second,
+		Known:   int64(seen) < began || int64(seen) >= learnt, // before it began: a directory said so
+	}
+}
+
+// note remembers the earliest time of an account, and gives it; false when there
+// is no room for a new one.
+func (a *Accounts) note(id uint64, first uint32) (uint32, bool) {
+	s := &a.shards[id%shards]
+	s.mu.RLock()
+	seen, ok := s.index[id]
+	s.mu.RUnlock()
+	if ok && seen <= first {
+		return seen, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seen, ok = s.index[id]; ok && seen <= first {
+		return seen, true
+	}
+	if !ok && len(s.index) >= int(a.keys) {
+		a.full.Add(1)
+		return 0, false
+	}
+	s.index[id] = first
+	if a.track {
+		s.changed = append(s.changed, id)
+	}
+	return first, true
+}
+
+// AccountStats are of Accounts.
+type AccountStats struct {
+	Keys int    // accounts that are known
+	Full uint64 // sightings of accounts that there was no room for; their age is unknown
+}
+
+// Stats counts the accounts.
+func (a *Accounts) Stats() AccountStats {
+	st := AccountStats{Full: a.full.Load()}
+	for i := range a.shards {
+		s := &a.shards[i]
+		s.mu.RLock()
+		st.Keys += len(s.index)
+		s.mu.RUnlock()
+	}
+	return st
+}
