@@ -14,11 +14,11 @@ func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
 	switch {
 	case j.word == denied || o.word == denied:
 		v.Action = Reject
-		j.speakAs(&v, localDeny)
+		j.speakAs(&v, localDeny, "")
 		return v
 	case j.word == deferred || o.word == deferred:
 		v.Action, v.Capped = TempFail, true
-		j.speakAs(&v, localDeny)
+		j.speakAs(&v, localDeny, "")
 		return v
 	case j.trust != Stranger || j.word == allowed || o.word == allowed:
 		return v
@@ -83,7 +83,7 @@ func (j *Judgement) judgeRecipient(r *Recipient, v *Verdict) own {
 		var took taken
 		v.Score = j.sum(o.marks, false, &took)
 		o.evidence = j.sum(o.marks, true, nil)
-		tellLifts(v.Findings, o.said, &took[1])
+		j.tellLifts(v.Findings, o.said, &took[1])
 		j.restateLifts(v, &took[0])
 	}
 	return o
@@ -99,12 +99,16 @@ func (j *Judgement) restateLifts(v *Verdict, took *[len(lifters)]float64) {
 		if at < 0 || j.Findings[i].Points > 0 {
 			continue
 		}
-		change := round(0 - took[at] - j.Findings[i].Points)
+		points, id := took[at], j.Findings[i].ID
+		if k == dnswl {
+			points = j.shareOf(id, points)
+		}
+		change := round(0 - points - j.Findings[i].Points)
 		switch {
 		case change > 0:
-			v.Findings = append(v.Findings, Finding{ID: table[k].id, Points: change, Detail: "does not lift what is the recipient's own"})
+			v.Findings = append(v.Findings, Finding{ID: id, Points: change, Detail: "does not lift what is the recipient's own"})
 		case change < 0:
-			v.Findings = append(v.Findings, Finding{ID: table[k].id, Points: change, Detail: "lifts what is the recipient's own, too"})
+			v.Findings = append(v.Findings, Finding{ID: id, Points: change, Detail: "lifts what is the recipient's own, too"})
 		}
 	}
 }

@@ -8,12 +8,13 @@ const (
 	AloneYes                   // refuses by itself
 	AloneStrict                // refuses by itself in baseline strict only
 	AloneOperator              // the operator's choice; weighs nothing as shipped
+	AloneList                  // as the list's points say
 	AloneNever                 // law: the reject threshold must be met without it
 )
 
 // String gives the word of the manual's table.
 func (a Alone) String() string {
-	return [...]string{"no", "yes", "only strict", "operator's choice", "never"}[a]
+	return [...]string{"no", "yes", "only strict", "operator's choice", "by the list's points", "never"}[a]
 }
 
 // Info describes one finding: a row of the table of findings.
@@ -23,6 +24,7 @@ type Info struct {
 	Status string // enhanced status code, "" likewise
 	Alone  Alone
 	Error  bool     // our own trouble: carries no points, takes "tempfail" instead
+	Named  bool     // of DNS lists: "ID" stands for a list's id, and the points come with the hit
 	Fixed  bool     // acts by its nature or by the operator's rule: [points] takes "off" and "monitor", and no points
 	Lifts  []string // ids whose points its own, negative points may outweigh; nil when it lifts nothing
 }
@@ -32,7 +34,7 @@ type Info struct {
 func Findings() []Info {
 	infos := make([]Info, len(table))
 	for i, r := range table {
-		infos[i] = Info{ID: r.id, Code: r.code, Status: r.status, Alone: r.alone, Error: r.error, Fixed: r.fixed}
+		infos[i] = Info{ID: r.id, Code: r.code, Status: r.status, Alone: r.alone, Error: r.error, Named: r.named, Fixed: r.fixed}
 		for other := range table {
 			if r.lifts.has(kind(other)) {
 				infos[i].Lifts = append(infos[i].Lifts, table[other].id)
@@ -81,6 +83,9 @@ const (
 	spfNever
 	spfError
 	relation
+	dnsbl
+	rhsbl
+	dnswl
 	retryPassed
 	localAllow
 	localDeny
@@ -99,6 +104,7 @@ type row struct {
 	status string
 	alone  Alone
 	error  bool
+	named  bool
 	fixed  bool
 	lifts  scope
 }
@@ -109,13 +115,17 @@ const (
 	byRelation = 1<<rdnsMissing | 1<<rdnsUnconfirmed | 1<<rdnsGeneric | 1<<rdnsDynamic | 1<<rdnsError |
 		1<<heloUnresolvable | 1<<heloNotClient | 1<<heloUnrelated | 1<<heloGeneric | 1<<heloNotFQDN
 	// serverChecks is all that a stranger is judged by.
-	serverChecks = 1<<relation - 1 | 1<<localPoints
+	serverChecks = 1<<relation - 1 | 1<<dnsbl | 1<<rhsbl | 1<<localPoints
+	// byList is what a good name elsewhere speaks against: not lies about who is
+	// there, nor a sender who cannot be written to.
+	byList = serverChecks &^ (1<<heloIsUs | 1<<heloLocalhost | 1<<heloBot | 1<<heloSyntax |
+		1<<fromNoDomain | 1<<fromUnresolvable | 1<<fromNullMX)
 )
 
 // lifters are the findings that may take points off, in the order in which they
 // do: those with a narrow scope first, so that none is wasted on what a wider one
 // could have taken.
-var lifters = [...]kind{relation, spfPass, localPoints, localAllow}
+var lifters = [...]kind{relation, spfPass, dnswl, localPoints, localAllow}
 
 // table is part 4 of the design, row by row.
 var table = [kinds]row{
@@ -154,6 +164,9 @@ var table = [kinds]row{
 	spfNever:            {id: "spf-never", code: 550, status: "5.7.23", alone: AloneYes},
 	spfError:            {id: "spf-error", code: 451, status: "4.7.24", alone: AloneNever, error: true},
 	relation:            {id: "relation", lifts: byRelation},
+	dnsbl:               {id: "dnsbl:ID", code: 554, status: "5.7.1", alone: AloneList, named: true},
+	rhsbl:               {id: "rhsbl:ID", code: 554, status: "5.7.1", alone: AloneList, named: true},
+	dnswl:               {id: "dnswl:ID", named: true, lifts: byList},
 	retryPassed:         {id: "retry-passed", fixed: true},
 	localAllow:          {id: "local-allow", fixed: true, lifts: serverChecks},
 	localDeny:           {id: "local-deny", code: 550, status: "5.7.1", alone: AloneYes, fixed: true},

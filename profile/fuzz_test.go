@@ -189,6 +189,7 @@ func FuzzVisit(f *testing.F) {
 			}
 		}
 		p := randomPolicy(rng, randomTexts(rng, 20))
+		w.saidLists = []string{helo, from, ptr}
 		holds := pick(rng, visitLaws)
 		holds(t, rng, w, masked(rng, w.session(), Failed, Failed, NotAsked), p)
 	})
@@ -197,6 +198,7 @@ func FuzzVisit(f *testing.F) {
 // visitLaws are held in turn, as the seed has it: a run is to be short.
 var visitLaws = []law{
 	unknownIsNeverEvidence, wayToHelpStaysOpen, operatorsWordComesFirst, scoreIsTheSumOfPoints, repliesAreClean,
+	onlyListedCodesRaise, sourcesCountOnce, allowListsKeepToTheirRow,
 	func(t *testing.T, rng *rand.Rand, w *world, s Session, p *Policy) {
 		noRejectOnHalfTheFacts(t, rng, w, s, p)
 	},

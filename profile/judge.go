@@ -11,15 +11,16 @@ type Judgement struct {
 
 	policy *Policy
 	client netip.Addr
-	trust  Trust
 	us     *Us
+	lists  []ListHit // that are looked at
+	trust  Trust
 	null   bool // the sender is known to be <>
+	word   word // the operator's, by rules about anything but the recipient
 
 	marks    []mark  // what counts of Findings
 	possible []mark  // lifts that an answer which failed could have brought (law 2)
 	evidence float64 // the score that may support a reject
 	said     []kind  // the kinds of Findings, in the same order
-	word     word    // the operator's, by rules about anything but the recipient
 
 	findingRoom [4]Finding // for a visit with little to say
 	markRoom    [4]mark
@@ -30,6 +31,7 @@ type Judgement struct {
 // lifts are cut to what they may lift.
 type mark struct {
 	kind   kind
+	hit    uint8 // which of Judgement.lists, of their kinds
 	points float64
 	firm   float64 // what of them may support a reject: nothing of stale answers, and all that lifts
 }
@@ -63,6 +65,7 @@ func Judge(s *Session, p *Policy) *Judgement {
 		j.judgeSender(&f)
 		j.judgeSPF(&f)
 		j.judgeRelation(&f)
+		j.judgeLists(s.Lists)
 	}
 	j.judgeLocal(s.Local)
 	j.settle()
@@ -152,7 +155,7 @@ func (j *Judgement) settle() {
 	var took taken
 	j.Score = j.sum(nil, false, &took)
 	j.evidence = j.sum(nil, true, nil)
-	tellLifts(j.Findings, j.said, &took[0])
+	j.tellLifts(j.Findings, j.said, &took[0])
 	for i := 1; i < len(j.Findings); i++ { // stable, and the list is short
 		for k := i; k > 0 && j.Findings[k].Points > j.Findings[k-1].Points; k-- {
 			j.Findings[k], j.Findings[k-1] = j.Findings[k-1], j.Findings[k]

@@ -293,9 +293,9 @@ func TestLiftsKeepToTheirRow(t *testing.T) {
 				if f.Points > 0 && !table[relation].lifts.has(k) {
 					others += f.Points
 				}
-				wide = wide || f.ID == "local-allow" || f.ID == "local-points" && f.Points <= 0
+				wide = wide || f.ID == "local-allow" || k == dnswl || f.ID == "local-points" && f.Points <= 0
 			}
-			if wide { // the operator's lift reaches everything
+			if wide { // the operator's lift reaches everything, and a list's nearly so
 				continue
 			}
 			if others > 0 && v.Score < others-1e-6 {
@@ -306,6 +306,9 @@ func TestLiftsKeepToTheirRow(t *testing.T) {
 }
 
 func kindOf(id string) kind {
+	if k := (&ListHit{ID: id}).kind(); k != kinds {
+		return k
+	}
 	for k := range kinds {
 		if table[k].id == id {
 			return k
@@ -321,6 +324,7 @@ func TestStaleAnswersRefuseNoMoreThanFailedOnes(t *testing.T) {
 		s := w.session()
 		old, gone := s, s
 		old.Local, gone.Local = slices.Clone(s.Local), slices.Clone(s.Local)
+		old.Lists, gone.Lists = staleLists(rng, s.Lists)
 		if rng.Intn(2) == 0 {
 			old.RDNS.Stale, gone.RDNS = true, RDNS{Outcome: Failed}
 			for i := range old.Local {
@@ -350,6 +354,23 @@ func TestStaleAnswersRefuseNoMoreThanFailedOnes(t *testing.T) {
 	if rejects == 0 {
 		t.Error("no session was refused: nothing was tested")
 	}
+}
+
+// staleLists lets some answers of lists be old, and in the second result fail.
+func staleLists(rng *rand.Rand, hits []ListHit) (old, gone []ListHit) {
+	for _, h := range hits {
+		if rng.Intn(2) == 0 {
+			old, gone = append(old, h), append(gone, h)
+			continue
+		}
+		h.Stale = true
+		old = append(old, h)
+		if h.Stale = false; h.kind() == dnswl {
+			h.Possible = true
+			gone = append(gone, h)
+		}
+	}
+	return old, gone
 }
 
 // The never column: the reject threshold is met without these points, and
@@ -421,7 +442,10 @@ func TestMorePointsAreNeverMilder(t *testing.T) {
 		if f.Points <= 0 {
 			return
 		}
-		points := p.Points[f.ID]
+		points, set := p.Points[f.ID]
+		if !set {
+			points.Value = f.Points // of a list
+		}
 		points.Value += 1 + float64(rng.Intn(50))/10
 		p.Points[f.ID] = points
 		if got := Judge(&s, p).Decide(nil, false); got.Action < had.Action {

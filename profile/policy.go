@@ -55,7 +55,10 @@ func (p Points) String() string {
 //   - spf-never: such a fail is a fail like others;
 //   - relation: nothing is lifted, and its unknown facts hold back no reject;
 //   - retry-passed: coming back does not help;
+//   - a list (dnsbl:ID, rhsbl:ID, dnswl:ID): the next of its group counts;
 //   - local-deny, local-allow, local-points: such rules of the operator do nothing.
+//
+// Points has no row for a list that weighs what its own codes come to.
 //
 // Points of what is Info.Fixed are not looked at, only whether it is off or
 // monitored: a rule brings its own. A monitored finding is judged: it takes its place among HELO forms, and a
@@ -65,7 +68,7 @@ type Policy struct {
 	TempfailScore float64 // at or over it: tempfail
 	RejectScore   float64 // at or over it: reject; not below TempfailScore
 	Points        map[string]Points
-	Texts         map[string]string // reply sentence by finding id; {client} becomes the client's address
+	Texts         map[string]string // reply sentence by finding id; {client} becomes the client's address, {list} the id of a list
 	Bots          []string          // HELO names that only bots use, lower case, no last dot
 }
 
@@ -108,7 +111,9 @@ func Baseline(name string) (*Policy, error) {
 		Texts:  words.Texts, Bots: words.HeloBots,
 	}
 	for _, r := range table {
-		p.Points[r.id] = Points{Value: file.Points[r.id]}
+		if !r.named {
+			p.Points[r.id] = Points{Value: file.Points[r.id]}
+		}
 	}
 	return p, nil
 }
@@ -172,7 +177,7 @@ func resolveBaseline(name string) (full string, ok bool) {
 // monitored promise nothing.
 func (p *Policy) AloneProblem(f Info) string {
 	points := p.Points[f.ID]
-	if points.Rule != Counted || f.Fixed {
+	if points.Rule != Counted || f.Fixed || f.Named {
 		return ""
 	}
 	refuses := points.Value >= p.RejectScore

@@ -32,7 +32,8 @@ func TestBaselinePoints(t *testing.T) {
 				t.Errorf("%s: %s refuses by itself", name, f.ID)
 			}
 		}
-		if len(p.Points) != len(Findings()) {
+		const named = 3
+		if len(p.Points) != len(Findings())-named {
 			t.Errorf("%s: %d points for %d findings", name, len(p.Points), len(Findings()))
 		}
 	}
@@ -48,10 +49,10 @@ func TestBaselineFilesAreWhole(t *testing.T) {
 		}
 		n := 0
 		for _, f := range Findings() {
-			if _, ok := file.Points[f.ID]; ok == f.Fixed {
+			if _, ok := file.Points[f.ID]; ok == (f.Fixed || f.Named) {
 				t.Errorf("%s: points for %s: %v", name, f.ID, ok)
 			}
-			if !f.Fixed {
+			if !f.Fixed && !f.Named {
 				n++
 			}
 		}

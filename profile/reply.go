@@ -17,11 +17,13 @@ func (j *Judgement) speak(v *Verdict, own []kind) {
 	if v.Action == Continue {
 		return
 	}
-	j.speakAs(v, j.speaker(v, own))
+	k, id := j.speaker(v, own)
+	j.speakAs(v, k, id)
 }
 
-// speakAs lets one kind of finding speak; kinds stands for none.
-func (j *Judgement) speakAs(v *Verdict, k kind) {
+// speakAs lets one kind of finding speak; kinds stands for none. id says which
+// list it is, of their kinds.
+func (j *Judgement) speakAs(v *Verdict, k kind, id string) {
 	r := row{code: 550, status: "5.7.1"}
 	text := noReason
 	if k != kinds {
@@ -34,24 +36,33 @@ func (j *Judgement) speakAs(v *Verdict, k kind) {
 	if v.Action == TempFail && r.code >= 500 {
 		v.Code, v.Status = 450, "4"+r.status[1:] // RFC 3463 section 2: subject and detail hold for each class
 	}
-	v.Text = clip(strings.ReplaceAll(text, "{client}", j.clientText()))
+	text = strings.ReplaceAll(text, "{client}", j.clientText())
+	if k.ofList() {
+		text = j.listText(text, id)
+	}
+	v.Text = clip(text)
 }
 
 // speaker chooses the finding that speaks: the most points, then table order.
 // What has "tempfail" in place of points speaks where the score asks for nothing.
-// It returns kinds if there is none.
-func (j *Judgement) speaker(v *Verdict, own []kind) kind {
+// Lists of both kinds stand in one row: of them the first speaks. It returns kinds
+// if there is none.
+func (j *Judgement) speaker(v *Verdict, own []kind) (best kind, id string) {
 	forScore := v.Score >= j.policy.TempfailScore || v.Action == Reject
 	best, points := kinds, 0.0
 	consider := func(f *Finding, k kind) {
 		if table[k].code == 0 || f.Monitor || v.Action == Reject && !supportsReject(f, k) {
 			return
 		}
-		if forScore && f.Points <= 0 || !forScore && !f.Tempfail {
+		weight := f.Points
+		if v.Action == Reject && k.ofList() {
+			weight = j.firmOf(f.ID)
+		}
+		if forScore && weight <= 0 || !forScore && !f.Tempfail {
 			return
 		}
-		if best == kinds || f.Points > points || f.Points == points && k < best {
-			best, points = k, f.Points
+		if best == kinds || weight > points || weight == points && k < best && !(k.ofList() && best.ofList()) {
+			best, id, points = k, f.ID, weight
 		}
 	}
 	for i, k := range j.said {
@@ -60,7 +71,7 @@ func (j *Judgement) speaker(v *Verdict, own []kind) kind {
 	for i, k := range own {
 		consider(&v.Findings[i], k)
 	}
-	return best
+	return best, id
 }
 
 // supportsReject reports whether a finding may be the reason of a 5yz reply.

@@ -2,7 +2,8 @@ package profile
 
 import "math"
 
-// maxMarks bounds the marks of one verdict: every kind once, and a recipient's own.
+// maxMarks is room for the marks of one verdict: every kind once, and a recipient's
+// own. Many lists may need more.
 const maxMarks = int(kinds) + maxOwn
 
 // taken is what each of the lifters came to, of the visit and of the recipient.
@@ -58,7 +59,7 @@ func (j *Judgement) sum(own []mark, evidence bool, took *taken) float64 {
 				points := lift(against, m)
 				total -= points
 				if took != nil {
-					took[who][i] = points
+					took[who][i] += points // allow lists may be several
 				}
 			}
 		}
@@ -94,11 +95,17 @@ func lift(against []mark, l mark) float64 {
 
 // tellLifts lets each lift show the points that it came to, so that a score is
 // always the sum of the points that are shown.
-func tellLifts(findings []Finding, said []kind, took *[len(lifters)]float64) {
+func (j *Judgement) tellLifts(findings []Finding, said []kind, took *[len(lifters)]float64) {
 	for i, k := range said {
-		if at := liftPlace(k); at >= 0 && findings[i].Points < 0 {
-			findings[i].Points = round(0 - took[at])
+		at := liftPlace(k)
+		if at < 0 || findings[i].Points >= 0 {
+			continue
 		}
+		points := took[at]
+		if k == dnswl {
+			points = j.shareOf(findings[i].ID, took[at])
+		}
+		findings[i].Points = round(0 - points)
 	}
 }
 

@@ -41,7 +41,8 @@ const (
 )
 
 // A Session is what is known of one client and its current transaction. It is a
-// plain value: judging it changes nothing, and a copy may be judged elsewhere.
+// plain value: judging it changes nothing, and a copy may be judged elsewhere. What
+// Us and Lists lead to is kept by its Judgement, and must not be changed after.
 type Session struct {
 	Client netip.Addr // unmapped, without zone; the zero Addr when unknown
 	Trust  Trust
@@ -50,6 +51,7 @@ type Session struct {
 	Helo   Helo
 	Sender Sender
 	SPF    SPF
+	Lists  []ListHit  // in the order of the lists, which breaks ties of who speaks; the first 64 are looked at
 	Local  []LocalHit // of rules about anything but the recipient
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -17,7 +18,8 @@ type world struct {
 	hosts  map[string]worldHost
 	ptr    []string
 
-	saidHelo, saidFrom string // what the client may say besides
+	saidHelo, saidFrom string   // what the client may say besides
+	saidLists          []string // texts that lists may give
 }
 
 type worldHost struct {
@@ -123,8 +125,32 @@ func (w *world) session() Session {
 	}
 	s.SPF = w.spf(&s)
 	s.Local = w.local()
+	s.Lists = w.lists()
 	return s
 }
+
+// lists draws what DNS lists say, mostly of few.
+func (w *world) lists() []ListHit {
+	var hits []ListHit
+	for range max(0, w.rng.Intn(9)-4) {
+		h := ListHit{Points: float64(1+w.rng.Intn(100)) / 10, Detail: "127.0.0.2", Text: "meaning", URL: "https://list.example/"}
+		n := w.rng.Intn(5)
+		h.ID = pick(w.rng, []string{"dnsbl:", "rhsbl:", "dnswl:"}) + randomLists[n]
+		if len(w.saidLists) > 0 {
+			h.Text, h.URL, h.Detail = pick(w.rng, w.saidLists), pick(w.rng, w.saidLists), pick(w.rng, w.saidLists)
+		}
+		h.Group = [...]string{"", "a", "a", "b", "b"}[n]
+		if h.kind() == dnswl {
+			h.Points = -h.Points
+		}
+		hits = append(hits, h)
+	}
+	return hits
+}
+
+// randomLists are the ids of lists in random worlds: one that stands alone, and two
+// groups.
+var randomLists = [...]string{"alone", "a1", "a2", "b1", "b2"}
 
 // spf answers for the sender's domain, or for the HELO name of a bounce.
 func (w *world) spf(s *Session) SPF {
@@ -260,6 +286,17 @@ func questions(s *Session) []question {
 			}})
 		}
 	}
+	for i, h := range s.Lists {
+		if h.Possible {
+			continue
+		}
+		qs = append(qs, question{h.ID, h.kind() != dnswl, func(s *Session, to Outcome) {
+			s.Lists[i].Possible = true
+			if to == NotAsked || h.kind() != dnswl {
+				s.Lists = slices.Delete(s.Lists, i, i+1)
+			}
+		}})
+	}
 	for i := range s.Sender.Exchanges {
 		addHost(add, "MX target", &s.Sender.Exchanges[i].Host, s.Client, func(s *Session) *Host { return &s.Sender.Exchanges[i].Host })
 	}
@@ -293,6 +330,7 @@ func lost(s Session, q question, to Outcome) Session {
 	s.RDNS.Names = append([]PTR(nil), s.RDNS.Names...)
 	s.Sender.Exchanges = append([]Exchange(nil), s.Sender.Exchanges...)
 	s.Local = append([]LocalHit(nil), s.Local...)
+	s.Lists = append([]ListHit(nil), s.Lists...)
 	q.lose(&s, to)
 	return s
 }
@@ -314,6 +352,10 @@ func masked(rng *rand.Rand, s Session, to ...Outcome) Session {
 func randomPolicy(rng *rand.Rand, texts []string) *Policy {
 	p := &Policy{Baseline: "random", Points: map[string]Points{}, Texts: map[string]string{}, Bots: []string{"ylmf-pc"}}
 	for _, f := range Findings() {
+		p.Texts[f.ID] = pick(rng, texts)
+		if f.Named {
+			continue
+		}
 		value := float64(rng.Intn(140)) / 10
 		if f.Lifts != nil {
 			value = -value
@@ -328,7 +370,16 @@ func randomPolicy(rng *rand.Rand, texts []string) *Policy {
 			points.Value = 0
 		}
 		p.Points[f.ID] = points
-		p.Texts[f.ID] = pick(rng, texts)
+	}
+	for _, kind := range []string{"dnsbl:", "rhsbl:", "dnswl:"} {
+		for _, list := range randomLists {
+			switch rng.Intn(8) {
+			case 0:
+				p.Points[kind+list] = Points{Rule: pick(rng, []Rule{Off, Monitor})}
+			case 1:
+				p.Points[kind+list] = Points{Value: float64(rng.Intn(280)-140) / 10}
+			}
+		}
 	}
 	p.TempfailScore = 1 + float64(rng.Intn(90))/10
 	p.RejectScore = p.TempfailScore + float64(rng.Intn(90))/10
@@ -348,7 +399,7 @@ func randomTexts(rng *rand.Rand, n int) []string {
 func randomText(rng *rand.Rand) string {
 	var b strings.Builder
 	for range rng.Intn(60) {
-		b.WriteString(pick(rng, []string{"word ", "{client} ", "\r\n550 ", "\x00", "é", "%s", "\t", "\x7f", "\xff", "x"}))
+		b.WriteString(pick(rng, []string{"word ", "{client} ", "\r\n550 ", "\x00", "é", "%s", "\t", "\x7f", "\xff", "x", "{list} "}))
 	}
 	return b.String()
 }

@@ -127,7 +127,7 @@ func TestTheTableOfFindingsIsTrue(t *testing.T) {
 		want := []string{"`" + info.ID + "`", rows[i][1]}
 		for _, name := range []string{"cautious@1", "standard@1", "strict@1"} {
 			points := "-"
-			if !info.Fixed {
+			if !info.Fixed && !info.Named {
 				points = baseline(t, name).Points[info.ID].String()
 			}
 			want = append(want, points)
