@@ -72,7 +72,7 @@ type Answer struct {
 	List    *List
 	State   State
 	Matches []Match       // also of Unknown, where addresses came: evidence about the list, not about the subject
-	Reason  string        // of Unknown
+	Reason  string        // of Unknown; after Merge also of a part that is unknown
 	Stale   bool          // past its expiry, by at most an hour: it may lift or defer, never support a rejection
 	Cached  bool          // nothing was asked for it
 	Took    time.Duration // of the question
@@ -92,8 +92,9 @@ func (a *Answer) Points() float64 {
 type Watch interface {
 	// Counts reports whether the list may be asked and its answers count.
 	Counts(id string) bool
-	// Saw is told of each question that was asked, once, also when it failed.
-	// It must not block. A question given up because nobody waits any more is
-	// not told: it says nothing of the list.
+	// Saw is told of each question that was asked, once, before its answer is
+	// acted on, also when it failed. One given up at the deadline of the last
+	// who waited is told as Unknown by Budget, with how long that was; one given
+	// up by somebody's wish is not told. It must not block.
 	Saw(a *Answer)
 }

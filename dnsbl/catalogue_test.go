@@ -35,8 +35,8 @@ func TestCatalogueIsMadeOfTheFacts(t *testing.T) {
 	}
 }
 
-// table reads a CSV file of catalogue/ as one map for each row.
-func table(t *testing.T, name string) []map[string]string {
+// facts reads a CSV file of catalogue/ as one map for each row.
+func facts(t *testing.T, name string) []map[string]string {
 	t.Helper()
 	f, err := os.Open(filepath.Join("catalogue", name))
 	if err != nil {
@@ -61,19 +61,19 @@ func table(t *testing.T, name string) []map[string]string {
 func makeCatalogue(t *testing.T) []byte {
 	t.Helper()
 	more := map[string]map[string]string{}
-	for _, r := range table(t, "supplement.csv") {
+	for _, r := range facts(t, "supplement.csv") {
 		if more[r["id"]] == nil {
 			more[r["id"]] = map[string]string{}
 		}
 		more[r["id"]][r["field"]] = r["value"]
 	}
 	codes := map[string][]row{}
-	for _, r := range table(t, "dnsbl-codes.csv") {
+	for _, r := range facts(t, "dnsbl-codes.csv") {
 		codes[r["id"]] = append(codes[r["id"]], codeOf(t, r, more[r["id"]]["suspect"]))
 	}
 	var out bytes.Buffer
 	out.WriteString("[")
-	for i, r := range table(t, "dnsbl-catalogue.csv") {
+	for i, r := range facts(t, "dnsbl-catalogue.csv") {
 		e := entryOf(t, r, more[r["id"]])
 		if i > 0 {
 			out.WriteString(",")
@@ -168,7 +168,7 @@ func tests(s string) []string {
 
 // TestTheWholeCatalogueIsThere compares with the tables, row by row.
 func TestTheWholeCatalogueIsThere(t *testing.T) {
-	lists, codes := table(t, "dnsbl-catalogue.csv"), table(t, "dnsbl-codes.csv")
+	lists, codes := facts(t, "dnsbl-catalogue.csv"), facts(t, "dnsbl-codes.csv")
 	if len(lists) != 79 || len(codes) != 224 {
 		t.Errorf("the tables have %d lists and %d codes, want 79 and 224", len(lists), len(codes))
 	}

@@ -161,6 +161,7 @@ type List struct {
 
 	key   *string  // behind a pointer, so that no way to print a List shows it
 	order []uint16 // of Codes, by precedence
+	place int      // in its Set
 }
 
 // String is the list's id. It never holds a key.

@@ -1,0 +1,225 @@
+package dnsbl
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// A Cache holds what lists said, packed, up to a number of bytes, and forgets
+// first what was not used for longest, a page at a time. It outlives reloads: each
+// Set finds in it the answers of the lists that it still asks. It is safe for
+// concurrent use.
+//
+// A record is found by a 64-bit hash of its subject under a secret seed, and says
+// by 32 bits of a second one whether it is about that subject; nobody outside can
+// find two subjects that share both. An LRU with one element on the heap for each
+// entry takes 110 bytes beside it, and a client has up to six entries: too much.
+// So records lie one behind the other in pages, and the order of least use is
+// that of the pages: a record that is used in the older half moves to the newest.
+type Cache struct {
+	seed, check maphash.Seed
+	epoch       time.Time
+	shards      []shard
+
+	mu    sync.Mutex
+	slots map[[sha256.Size]byte]uint16
+}
+
+type shard struct {
+	mu       sync.Mutex
+	limit    int
+	pageSize int
+	first    uint16   // number of pages[0]; numbers wrap around
+	pages    [][]byte // the oldest first; len is what is used
+	index    map[uint64]place
+	_        [64]byte // so that two shards do not share a cache line
+}
+
+// A place is the number of a page, and where in it a record lies.
+type place uint32
+
+func placeOf(page uint16, at int) place { return place(page)<<16 | place(at) }
+func (p place) page() uint16            { return uint16(p >> 16) }
+func (p place) at() int                 { return int(p & 0xffff) }
+func (s *shard) nth(p place) int        { return int(p.page() - s.first) }
+
+// In a page a record has a head: its hash to leave the index by when the page
+// goes, the check, and the length of what follows.
+const (
+	headBytes  = 8 + 4 + 2
+	indexBytes = 26 // what a map takes for an entry: 17 bytes a slot, 7/16 to 7/8 of the slots in use
+	manyShards = 16
+	fullPage   = 64 << 10
+	maxRecord  = 2 << 10
+	maxSlot    = 1<<14 - 1 // 2 octets of a uvarint
+)
+
+// defaultCache is the bound where none is given: 100,000 clients with all that
+// 20 lists say of their names too.
+const defaultCache = 32 << 20
+
+// NewCache makes a cache of at most limit bytes; 0 is 32 MiB.
+func NewCache(limit int64) *Cache {
+	if limit <= 0 {
+		limit = defaultCache
+	}
+	n := manyShards
+	if limit < 4<<20 {
+		n = 1 // a test's cache
+	}
+	c := &Cache{
+		seed: maphash.MakeSeed(), check: maphash.MakeSeed(), shards: make([]shard, n),
+		epoch: time.Now().Add(-2 * keepStale), slots: map[[sha256.Size]byte]uint16{},
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.limit = int(min(limit/int64(n), 2<<30)) // half of the page numbers
+		s.pageSize = min(max(s.limit/8, 2*maxRecord), fullPage)
+		s.index = map[uint64]place{}
+	}
+	return c
+}
+
+// slot gives a list its number in records: the same for the same id, zone and key,
+// as long as the cache lives. It is 0, and the list not kept, when there were more
+// lists than numbers. What it remembers tells no key.
+func (c *Cache) slot(id, zone string) uint16 {
+	sum := sha256.Sum256([]byte(id + "\x00" + zone))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, ok := c.slots[sum]
+	if !ok && len(c.slots) < maxSlot {
+		n = uint16(len(c.slots) + 1)
+		c.slots[sum] = n
+	}
+	return n
+}
+
+// now is a time in ticks.
+func (c *Cache) now(t time.Time) uint32 { return uint32(max(t.Sub(c.epoch), 2*keepStale) / tick) }
+
+// A key finds the record of a subject.
+type key struct {
+	hash  uint64
+	check uint32
+}
+
+func (c *Cache) keyOf(addr netip.Addr, name string) key {
+	if addr.IsValid() {
+		a := addr.As16() // IPv4 in its mapped form, which no subject of IPv6 has; no name is of such octets
+		return key{maphash.Bytes(c.seed, a[:]), uint32(maphash.Bytes(c.check, a[:]))}
+	}
+	return key{maphash.String(c.seed, name), uint32(maphash.String(c.check, name))}
+}
+
+func (c *Cache) shard(k key) *shard { return &c.shards[k.hash>>56%uint64(len(c.shards))] }
+
+// get appends the record of a subject to buf; nothing if there is none.
+func (c *Cache) get(buf []byte, k key) []byte {
+	s := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record, p := s.find(k)
+	if record == nil {
+		return buf
+	}
+	buf = append(buf, record...)
+	if s.old(p) {
+		s.add(k, buf[len(buf)-len(record):])
+	}
+	return buf
+}
+
+// put merges what came into the record of a subject.
+func (c *Cache) put(k key, fresh []kept, now uint32) {
+	var buf [256]byte
+	s := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, p := s.find(k)
+	record := merge(buf[:0], old, fresh, now)
+	if len(record) > maxRecord {
+		record = merge(buf[:0], nil, fresh, now)
+	}
+	if len(record) <= len(old) && !s.old(p) {
+		copy(old, record)
+		clear(old[len(record):]) // no entry begins with 0
+		return
+	}
+	s.add(k, record)
+}
+
+// crowded reports whether a new page costs an old one.
+func (s *shard) crowded() bool {
+	return len(s.pages) > 0 && (len(s.pages)+1)*s.pageSize+len(s.index)*indexBytes > s.limit
+}
+
+// old reports whether a record must move to live on.
+func (s *shard) old(p place) bool { return s.nth(p) < len(s.pages)/2 && s.crowded() }
+
+// find is the record of a subject, in its page, and its place; nil if there is none.
+func (s *shard) find(k key) ([]byte, place) {
+	p, ok := s.index[k.hash]
+	if !ok {
+		return nil, 0
+	}
+	head := s.pages[s.nth(p)][p.at():]
+	if binary.BigEndian.Uint32(head[8:]) != k.check {
+		return nil, 0
+	}
+	return head[headBytes : headBytes+int(binary.BigEndian.Uint16(head[12:]))], p
+}
+
+// add writes a record into the newest page, and points the index there. What is
+// there of the subject in another place is forgotten with its page.
+func (s *shard) add(k key, record []byte) {
+	size := headBytes + len(record)
+	if len(record) > maxRecord {
+		return
+	}
+	last := len(s.pages) - 1
+	if last < 0 || len(s.pages[last])+size > s.pageSize {
+		for s.crowded() {
+			s.drop()
+		}
+		s.pages = append(s.pages, make([]byte, 0, s.pageSize))
+		last = len(s.pages) - 1
+	}
+	page := s.pages[last]
+	s.index[k.hash] = placeOf(s.first+uint16(last), len(page))
+	page = binary.BigEndian.AppendUint64(page, k.hash)
+	page = binary.BigEndian.AppendUint32(page, k.check)
+	page = binary.BigEndian.AppendUint16(page, uint16(len(record)))
+	s.pages[last] = append(page, record...)
+}
+
+// drop forgets the oldest page.
+func (s *shard) drop() {
+	page := s.pages[0]
+	for at := 0; at < len(page); {
+		hash := binary.BigEndian.Uint64(page[at:])
+		if s.index[hash] == placeOf(s.first, at) {
+			delete(s.index, hash)
+		}
+		at += headBytes + int(binary.BigEndian.Uint16(page[at+12:]))
+	}
+	s.pages[0] = nil
+	s.pages = s.pages[1:]
+	s.first++
+}
+
+// Size counts the subjects that something is known of, and the bytes that takes.
+func (c *Cache) Size() (subjects int, bytes int64) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		subjects += len(s.index)
+		bytes += int64(len(s.pages)*s.pageSize + len(s.index)*indexBytes)
+		s.mu.Unlock()
+	}
+	return subjects, bytes
+}

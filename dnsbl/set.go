@@ -1,0 +1,276 @@
+package dnsbl
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// MaxLists bounds the lists of a Set; a configuration with more is to be refused.
+const MaxLists = 255
+
+// Options are what a Set goes by beside its lists. Zero values have defaults.
+type Options struct {
+	Own   []netip.Addr     // our own addresses, never asked about
+	Cache *Cache           // what was answered; one of 32 MiB for this Set alone
+	Now   func() time.Time // time.Now
+}
+
+// A Set is the lists in use. It is immutable, and safe for concurrent use. Close
+// waits for what is still asked.
+type Set struct {
+	lists  []List
+	asker  Asker
+	watch  Watch
+	cache  *Cache
+	own    []netip.Addr
+	now    func() time.Time
+	plans  [stages][]member
+	bySlot []uint8 // place of the list, plus 1, by its slot in the cache
+
+	mu      sync.Mutex
+	closed  bool
+	flights map[flightKey]*flight
+	flying  sync.WaitGroup
+}
+
+// A member is a list at a stage.
+type member struct {
+	list *List
+	zone string // with its key
+	slot uint16
+}
+
+// NewSet makes a Set of lists, the first MaxLists of them, in their order. Lists
+// that cannot be asked, for want of a zone or a key, are in it and never asked. A nil
+// watch lets all lists count.
+func NewSet(lists []List, asker Asker, watch Watch, o Options) *Set {
+	s := &Set{
+		lists: slices.Clone(lists[:min(len(lists), MaxLists)]), asker: asker, watch: watch,
+		cache: o.Cache, now: o.Now, flights: map[flightKey]*flight{},
+	}
+	if s.watch == nil {
+		s.watch = unwatched{}
+	}
+	if s.cache == nil {
+		s.cache = NewCache(0)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	for _, addr := range o.Own {
+		s.own = append(s.own, addr.Unmap().WithZone(""))
+	}
+	for i := range s.lists {
+		s.join(i)
+	}
+	return s
+}
+
+// join gives the list its place in the plans of its stages.
+func (s *Set) join(i int) {
+	l := &s.lists[i]
+	l.place = i
+	if len(l.order) != len(l.Codes) {
+		l.compile()
+	}
+	zone, ok := l.zone()
+	if !ok {
+		return
+	}
+	m := member{l, zone, s.cache.slot(l.ID, zone)}
+	if grow := int(m.slot) + 1 - len(s.bySlot); grow > 0 {
+		s.bySlot = append(s.bySlot, make([]uint8, grow)...)
+	}
+	s.bySlot[m.slot] = uint8(i + 1)
+	s.bySlot[0] = 0
+	for stage := range stages {
+		if l.Stages.Has(stage) && l.asksAt(stage) {
+			s.plans[stage] = append(s.plans[stage], m)
+		}
+	}
+}
+
+// Lists are the lists in use, in their order. They are the Set's own: read-only.
+func (s *Set) Lists() []List { return s.lists }
+
+type unwatched struct{}
+
+func (unwatched) Counts(string) bool { return true }
+func (unwatched) Saw(*Answer)        {}
+
+// A target is a subject as lists are asked about it.
+type target struct {
+	kind              Asks
+	addr              netip.Addr
+	whole, registered string
+}
+
+// target is false for what no list may be asked about.
+func (s *Set) target(sub Subject) (t target, ok bool) {
+	if sub.Stage >= stages {
+		return target{}, false
+	}
+	if sub.Stage.ofName() {
+		t.kind = Domain
+		t.whole, t.registered, ok = domain(sub.Name)
+		return t, ok
+	}
+	t.addr, ok = public(sub.Addr, s.own)
+	t.kind = IP6
+	if t.addr.Is4() {
+		t.kind = IP4
+	}
+	return t, ok
+}
+
+// name is the part of a host name that a list of this form is asked about.
+func (t *target) name(f NameForm) string {
+	if f == Registered {
+		return t.registered
+	}
+	return t.whole
+}
+
+// fits reports whether the list is one to ask.
+func (m *member) fits(t *target) bool {
+	if !m.list.Asks.Has(t.kind) {
+		return false
+	}
+	return t.kind != Domain || len(t.name(m.list.Form))+1+len(m.zone) <= maxName // an address fits, see zone
+}
+
+// question is the name to ask. It may hold a key.
+func (m *member) question(t *target) string {
+	if t.kind == Domain {
+		return t.name(m.list.Form) + "." + m.zone
+	}
+	var buf [maxName]byte
+	front := appendReversed(buf[:0], t.addr)
+	return string(append(append(front, '.'), m.zone...))
+}
+
+// Known is what the cache knows of a subject, appended to buf: one Answer for each
+// list that counts and may be asked about it, in the order of the Set. It asks
+// nothing, waits for nothing, and allocates nothing when nothing is listed and
+// buf has room. It is false when a question would be needed: such answers are
+// Unknown and Pending.
+func (s *Set) Known(sub Subject, buf []Answer) ([]Answer, bool) {
+	t, ok := s.target(sub)
+	if !ok {
+		return buf, true
+	}
+	return s.known(&t, sub.Stage, buf, false)
+}
+
+// known is Known; with last, what has expired is taken too, as there is nothing better.
+func (s *Set) known(t *target, stage Stage, buf []Answer, last bool) ([]Answer, bool) {
+	from := len(buf)
+	v := view{set: s, now: s.cache.now(s.now())}
+	for i := range s.plans[stage] {
+		m := &s.plans[stage][i]
+		if m.fits(t) && s.watch.Counts(m.list.ID) {
+			buf = append(buf, Answer{List: m.list, Reason: Pending})
+			v.place[m.list.place] = uint8(len(buf) - from)
+		}
+	}
+	if len(buf) == from {
+		return buf, true
+	}
+	v.answers = buf[from:]
+	var record [512]byte
+	if t.kind != Domain {
+		v.take(s.cache.get(record[:0], s.cache.keyOf(t.addr, "")), true, true)
+		return buf, v.settle(last)
+	}
+	same := t.whole == t.registered
+	v.take(s.cache.get(record[:0], s.cache.keyOf(netip.Addr{}, t.whole)), true, same)
+	if !same && v.wants(Registered) {
+		v.take(s.cache.get(record[:0], s.cache.keyOf(netip.Addr{}, t.registered)), false, true)
+	}
+	return buf, v.settle(last)
+}
+
+// A view fills answers from records.
+type view struct {
+	set     *Set
+	now     uint32
+	answers []Answer
+	place   [MaxLists]uint8 // in answers, plus 1, by the list's place in the Set
+}
+
+func (v *view) wants(f NameForm) bool {
+	return slices.ContainsFunc(v.answers, func(a Answer) bool { return a.List.Form == f })
+}
+
+// take fills in what a record holds, for lists that take names whole or registered.
+func (v *view) take(record []byte, whole, registered bool) {
+	base, rest := entriesOf(record)
+	for {
+		var e kept
+		var ok bool
+		if e, rest, ok = next(base, rest); !ok {
+			return
+		}
+		if int(e.slot) >= len(v.set.bySlot) || v.set.bySlot[e.slot] == 0 {
+			continue
+		}
+		at := v.place[v.set.bySlot[e.slot]-1]
+		if at == 0 {
+			continue
+		}
+		a := &v.answers[at-1]
+		if a.List.Form == Whole && !whole || a.List.Form == Registered && !registered {
+			continue
+		}
+		v.fill(a, e)
+	}
+}
+
+func (v *view) fill(a *Answer, e kept) {
+	fresh := e.expires > v.now
+	switch {
+	case e.holds != trouble:
+		a.Stale, a.Cached = !fresh, true
+		a.State, a.Reason = Clear, ""
+		if e.holds != unlisted {
+			a.rate(e)
+		}
+		if !fresh {
+			a.Reason = Pending // until trouble says that there is nothing better
+			if a.State == Unknown {
+				*a = Answer{List: a.List, Reason: Pending}
+			}
+		}
+	case fresh && a.Stale:
+		a.Reason = ""
+	case fresh && a.Reason == Pending:
+		a.Reason, a.Cached = troubleName(e.payload[0]), true
+	}
+}
+
+// rate says what an entry with addresses means.
+func (a *Answer) rate(e kept) {
+	var buf [maxAddrs]netip.Addr
+	a.State, a.Reason, a.Matches = a.List.read(nil, unpack(buf[:0], e))
+}
+
+// settle reports whether nothing needs to be asked. What has expired is let go of,
+// or with last taken.
+func (v *view) settle(last bool) bool {
+	known := true
+	for i := range v.answers {
+		a := &v.answers[i]
+		if a.Reason != Pending {
+			continue
+		}
+		known = false
+		if last && a.Stale {
+			a.Reason = ""
+		} else {
+			*a = Answer{List: a.List, Reason: Pending}
+		}
+	}
+	return known
+}
