@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,20 +54,26 @@ type roster struct {
 	began   time.Time // the window of both; guarded by Health.mu
 }
 
+// subjectKinds is how many kinds of subject there are: IP4, IP6, Domain.
+const subjectKinds = 3
+
 // maxWatched bounds the lists in use: a place in a roster is one octet.
 const maxWatched = 255
 
 // A watched is one list in use.
 type watched struct {
-	list    atomic.Pointer[List]
-	id      string
-	print   [sha256.Size]byte // of zone and key: one that changed is another list
-	counts  atomic.Bool       // the state is Up, and the resolver is not suspended
-	failing atomic.Bool       // state.fails is not 0
-	leaps   atomic.Bool       // its share jumped, in this window or up to the last one's end
-	figures figures
-	clean   share // of clients with no other fault
-	trusted share // of trusted clients
+	list       atomic.Pointer[List]
+	id         string
+	print      [sha256.Size]byte // of zone and key: one that changed is another list
+	counts     atomic.Bool       // the state is Up, and the resolver is not suspended
+	generation atomic.Uint32     // see Generation
+	failing    atomic.Bool       // state.fails is not 0
+	leaps      atomic.Bool       // its share jumped, in this window or up to the last one's end
+	figures    figures
+	clean      share // of clients with no other fault
+	trusted    share // of trusted clients
+
+	confirms [subjectKinds]confirmation // by kind: IP4, IP6, Domain
 
 	// Guarded by Health.mu.
 	state   machine
@@ -123,15 +130,24 @@ func (h *Health) Use(lists []List, asker Asker, every time.Duration) {
 		if len(all) == maxWatched {
 			break // the rest is never tested, so it never counts
 		}
-		w, was := old.keep(&lists[i])
+		w, was := old.keep(lists[i])
+		if slices.ContainsFunc(all, func(x *watched) bool { return x.id == w.id }) {
+			continue
+		}
 		all, from = append(all, w), append(from, was)
 	}
+	now := time.Now()
 	t := newRoster(all)
 	t.overlap.take(old.overlap, from)
-	t.began = time.Now()
+	t.began = now
 	h.asker, h.every = asker, every
 	if every <= 0 {
 		h.every = 10 * time.Minute
+	}
+	for _, w := range all {
+		if latest := now.Add(jitter(w.state.pause(h.every))); w.next.After(latest) {
+			w.next = latest
+		}
 	}
 	h.roster.Store(t)
 	h.mu.Unlock()
@@ -139,15 +155,25 @@ func (h *Health) Use(lists []List, asker Asker, every time.Duration) {
 }
 
 // keep is the list as it was watched before, with its place, or a new one and -1.
-func (t *roster) keep(l *List) (*watched, int) {
-	print := fingerprint(l)
+func (t *roster) keep(l List) (*watched, int) {
+	if len(l.order) != len(l.Codes) {
+		l.compile()
+	}
+	print := fingerprint(&l)
 	i, ok := t.byID[l.ID]
 	if !ok || t.all[i].print != print {
 		w := &watched{id: l.ID, print: print, state: machine{since: time.Now()}}
-		w.list.Store(l)
+		w.generation.Store(1)
+		if ok { // answers of before a reload are of another list
+			w.generation.Store(t.all[i].generation.Load() + 1)
+		}
+		w.list.Store(&l)
+		for i := range w.confirms {
+			w.confirms[i].turn = make(chan struct{}, 1)
+		}
 		return w, -1
 	}
-	t.all[i].list.Store(l) // its codes or tests may have changed
+	t.all[i].list.Store(&l) // its codes or tests may have changed
 	return t.all[i], int(i)
 }
 
@@ -165,6 +191,17 @@ func fingerprint(l *List) [sha256.Size]byte {
 func (h *Health) Counts(id string) bool {
 	w := h.find(id)
 	return w != nil && w.counts.Load()
+}
+
+// Generation is a number that is another one after each time that the list stopped
+// counting. What it said before may be the madness that it was stopped for: whoever
+// keeps answers must not use those of another generation. It is 0 for a list that
+// is not in use.
+func (h *Health) Generation(id string) uint32 {
+	if w := h.find(id); w != nil {
+		return w.generation.Load()
+	}
+	return 0
 }
 
 func (h *Health) find(id string) *watched {
@@ -203,6 +240,9 @@ func (h *Health) Saw(a *Answer) {
 
 // unknown is told of an answer that could not be used.
 func (h *Health) unknown(w *watched, a *Answer) {
+	if fingerprint(a.List) != w.print {
+		return // a visit of before a reload asked another zone, or by another key
+	}
 	if e := evidenceOf(a); e.shows != Untested {
 		h.accuse(w, e, false)
 		return
@@ -240,19 +280,36 @@ const noServer = "no-server"
 // settle changes the state of a list under the lock, and tells of it.
 func (h *Health) settle(w *watched, change func(now time.Time) (Change, bool)) {
 	h.mu.Lock()
-	c, changed := change(time.Now())
-	h.mark(w)
-	h.mu.Unlock()
-	if changed {
-		c.List = w.id
-		h.tell(c)
-		h.poke() // the next test may be due at another time
+	if h.find(w.id) != w { // a test's, of before a reload
+		h.mu.Unlock()
+		return
 	}
+	now := time.Now()
+	c, changed := change(now)
+	h.mark(w)
+	owed := w.owed
+	if changed {
+		w.owed = nil
+		w.next = now.Add(jitter(w.state.pause(h.every)))
+	}
+	h.mu.Unlock()
+	if !changed {
+		return
+	}
+	if owed != nil {
+		h.tell(owed.change) // this one came first
+	}
+	c.List = w.id
+	h.tell(c)
+	h.poke() // its next test may be the first one due
 }
 
 // mark takes over a list's state to where it is read without the lock.
 func (h *Health) mark(w *watched) {
-	w.counts.Store(w.state.state == Up && h.resolver.state == Up)
+	counts := w.state.state == Up && h.resolver.state == Up
+	if w.counts.Swap(counts) && !counts {
+		w.generation.Add(1)
+	}
 	w.failing.Store(w.state.fails > 0)
 }
 

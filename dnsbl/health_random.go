@@ -16,20 +16,26 @@ import (
 //   - a single label, which is no domain that anybody could register.
 func (l *List) randomEntries() []string {
 	var all []string
-	if l.Asks.Has(IP4) {
-		var a [4]byte
-		binary.BigEndian.PutUint32(a[:], 127<<24|64<<16|rand.Uint32N(1<<22))
-		all = append(all, netip.AddrFrom4(a).String())
-	}
-	if l.Asks.Has(IP6) {
-		a := [16]byte{0: 1}
-		binary.BigEndian.PutUint64(a[8:], rand.Uint64())
-		all = append(all, netip.AddrFrom16(a).String())
-	}
-	if l.Asks.Has(Domain) {
-		all = append(all, randomLabel())
+	for _, kind := range []Asks{IP4, IP6, Domain} {
+		if l.Asks.Has(kind) {
+			all = append(all, randomEntry(kind))
+		}
 	}
 	return all
+}
+
+func randomEntry(kind Asks) string {
+	switch kind {
+	case IP4:
+		var a [4]byte
+		binary.BigEndian.PutUint32(a[:], 127<<24|64<<16|rand.Uint32N(1<<22))
+		return netip.AddrFrom4(a).String()
+	case IP6:
+		a := [16]byte{0: 1}
+		binary.BigEndian.PutUint64(a[8:], rand.Uint64())
+		return netip.AddrFrom16(a).String()
+	}
+	return randomLabel()
 }
 
 // randomLabel is a label that nobody uses: 20 letters, nearly 100 bits.

@@ -109,19 +109,26 @@ func (h *Health) accuse(w *watched, e evidence, test bool) {
 		return
 	}
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.find(w.id) != w { // a test's, of before a reload
+		return
+	}
+	now := time.Now()
 	before := w.state
-	c, changed := w.state.against(e.shows, e.reason, e.remedy, test, h.every, time.Now())
-	if changed {
-		c.List = w.id
-		w.owed = &owed{c, before}
-		h.askResolver = true
-		if soon := h.controlled.Add(min(shortly(h.every), controlApart)); soon.Before(h.nextControl) {
-			h.nextControl = soon
-		}
-	}
+	c, changed := w.state.against(e.shows, e.reason, e.remedy, test, h.every, now)
 	h.mark(w)
-	h.mu.Unlock()
-	if changed {
-		h.poke()
+	if !changed {
+		return
 	}
+	c.List = w.id
+	if w.owed != nil { // the first of both would be told of too late
+		c.From, before = w.owed.change.From, w.owed.before
+	}
+	w.owed = &owed{c, before}
+	w.next = now.Add(jitter(w.state.pause(h.every)))
+	h.askResolver = true
+	if soon := h.controlled.Add(min(shortly(h.every), controlApart)); soon.Before(h.nextControl) {
+		h.nextControl = soon
+	}
+	h.poke()
 }

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	testTimeout = 3 * time.Second // for one question of a test; who is slower is no help to a visit either
-	testsAtOnce = 6               // lists that are tested at the same time, each with one question out
+	testTimeout = 3 * time.Second  // for one question of a test; who is slower is no help to a visit either
+	testsApart  = 10 * time.Second // at least, when answers call for tests out of turn
+	testsAtOnce = 6                // lists that are tested at the same time, each with one question out
 )
 
 // Run tests the lists until ctx ends: all of them at once at the start, then each
@@ -119,7 +120,7 @@ func (h *Health) due(now time.Time) []*watched {
 // testSoon has a list tested as soon as that makes sense. The lock is held.
 func (h *Health) testSoon(w *watched, now time.Time) {
 	soonest := now
-	if again := w.tested.Add(shortly(h.every)); again.After(now) {
+	if again := w.tested.Add(min(shortly(h.every), testsApart)); again.After(now) {
 		soonest = again
 	}
 	if soonest.Before(w.next) {

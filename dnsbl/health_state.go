@@ -56,6 +56,7 @@ type machine struct {
 	failing   time.Time // since when
 	testFails int       // failed tests in a row
 	level     int       // the pause between tests has been doubled so often
+	back      bool      // it was away before it came Up
 	relapses  int       // how often it went away soon after it had come back
 }
 
@@ -136,7 +137,7 @@ func (m *machine) bad() {
 // leave goes from Up or Untested to a state in which the list does not count.
 func (m *machine) leave(s Condition, reason, remedy string, every time.Duration, now time.Time) Change {
 	switch {
-	case m.state != Up: // its first tests
+	case m.state != Up || !m.back: // it was never away
 	case now.Sub(m.since) < steady*every && m.relapses < maxLevel:
 		m.relapses++
 	case now.Sub(m.since) >= steady*every:
@@ -148,6 +149,7 @@ func (m *machine) leave(s Condition, reason, remedy string, every time.Duration,
 
 func (m *machine) become(s Condition, reason, remedy string, now time.Time) Change {
 	c := Change{From: m.state, To: s, Reason: reason, Remedy: remedy, At: now}
+	m.back = s == Up && m.state != Untested
 	m.state, m.reason, m.remedy, m.since = s, reason, remedy, now
 	return c
 }
