@@ -72,12 +72,12 @@ func heap() uint64 {
 // fill does what Ask does, without its goroutines.
 func fill(b *testing.B, s *Set, sub Subject) {
 	b.Helper()
-	t, ok := s.target(sub)
+	t, record, ok := s.glance(sub, nil)
 	if !ok {
 		b.Fatalf("%v is not asked", sub)
 	}
-	answers, _ := s.known(&t, sub.Stage, nil, false)
-	q := quest{set: s, target: &t, stage: sub.Stage, answers: answers}
+	answers, _ := s.known(&t, record, sub.Stage, nil, false)
+	q := quest{set: s, target: &t, sub: sub, answers: answers}
 	for _, a := range answers {
 		reply := s.asker.A(context.Background(), "")
 		f := &flight{list: a.List, answer: a.List.hear(reply)}

@@ -17,7 +17,7 @@ import (
 // A record is found by a 64-bit hash of its subject under a secret seed, and says
 // by 32 bits of a second one whether it is about that subject; nobody outside can
 // find two subjects that share both. An LRU with one element on the heap for each
-// entry takes 110 bytes beside it, and a client has up to six entries: too much.
+// entry takes 110 bytes beside it, and a client has up to six records: too much.
 // So records lie one behind the other in pages, and the order of least use is
 // that of the pages: a record that is used in the older half moves to the newest.
 type Cache struct {
@@ -35,23 +35,16 @@ type shard struct {
 	pageSize int
 	first    uint16   // number of pages[0]; numbers wrap around
 	pages    [][]byte // the oldest first; len is what is used
-	index    map[uint64]place
+	index    index
 	_        [64]byte // so that two shards do not share a cache line
 }
 
-// A place is the number of a page, and where in it a record lies.
-type place uint32
+func (s *shard) nth(p place) int { return int(p.page() - s.first) }
 
-func placeOf(page uint16, at int) place { return place(page)<<16 | place(at) }
-func (p place) page() uint16            { return uint16(p >> 16) }
-func (p place) at() int                 { return int(p & 0xffff) }
-func (s *shard) nth(p place) int        { return int(p.page() - s.first) }
-
-// In a page a record has a head: its hash to leave the index by when the page
-// goes, the check, and the length of what follows.
+// In a page a record has a head: its hash, the check, and the length of what follows.
 const (
 	headBytes  = 8 + 4 + 2
-	indexBytes = 26 // what a map takes for an entry: 17 bytes a slot, 7/16 to 7/8 of the slots in use
+	pageHead   = 1 // so that no record lies at 0
 	manyShards = 16
 	fullPage   = 64 << 10
 	maxRecord  = 2 << 10
@@ -79,7 +72,7 @@ func NewCache(limit int64) *Cache {
 		s := &c.shards[i]
 		s.limit = int(min(limit/int64(n), 2<<30)) // half of the page numbers
 		s.pageSize = min(max(s.limit/8, 2*maxRecord), fullPage)
-		s.index = map[uint64]place{}
+		s.index.slots = make([]place, 64)
 	}
 	return c
 }
@@ -134,16 +127,17 @@ func (c *Cache) get(buf []byte, k key) []byte {
 	return buf
 }
 
-// put merges what came into the record of a subject.
-func (c *Cache) put(k key, fresh []kept, now uint32) {
+// put merges what came into the record of a subject. Of a whole name it also says
+// how much of it is the registered domain.
+func (c *Cache) put(k key, fresh []kept, registered int, now uint32) {
 	var buf [256]byte
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, p := s.find(k)
-	record := merge(buf[:0], old, fresh, now)
+	record := merge(buf[:0], old, fresh, registered, now)
 	if len(record) > maxRecord {
-		record = merge(buf[:0], nil, fresh, now)
+		record = merge(buf[:0], nil, fresh, registered, now)
 	}
 	if len(record) <= len(old) && !s.old(p) {
 		copy(old, record)
@@ -153,9 +147,12 @@ func (c *Cache) put(k key, fresh []kept, now uint32) {
 	s.add(k, record)
 }
 
+// bytes is what the shard takes.
+func (s *shard) bytes() int { return len(s.pages)*s.pageSize + len(s.index.slots)*4 }
+
 // crowded reports whether a new page costs an old one.
 func (s *shard) crowded() bool {
-	return len(s.pages) > 0 && (len(s.pages)+1)*s.pageSize+len(s.index)*indexBytes > s.limit
+	return len(s.pages) > 0 && s.bytes()+s.pageSize > s.limit
 }
 
 // old reports whether a record must move to live on.
@@ -163,8 +160,8 @@ func (s *shard) old(p place) bool { return s.nth(p) < len(s.pages)/2 && s.crowde
 
 // find is the record of a subject, in its page, and its place; nil if there is none.
 func (s *shard) find(k key) ([]byte, place) {
-	p, ok := s.index[k.hash]
-	if !ok {
+	p := s.index.slots[s.lookup(k.hash)]
+	if p == 0 {
 		return nil, 0
 	}
 	head := s.pages[s.nth(p)][p.at():]
@@ -186,25 +183,23 @@ func (s *shard) add(k key, record []byte) {
 		for s.crowded() {
 			s.drop()
 		}
-		s.pages = append(s.pages, make([]byte, 0, s.pageSize))
+		s.pages = append(s.pages, make([]byte, pageHead, s.pageSize))
 		last = len(s.pages) - 1
 	}
 	page := s.pages[last]
-	s.index[k.hash] = placeOf(s.first+uint16(last), len(page))
+	at := len(page)
 	page = binary.BigEndian.AppendUint64(page, k.hash)
 	page = binary.BigEndian.AppendUint32(page, k.check)
 	page = binary.BigEndian.AppendUint16(page, uint16(len(record)))
 	s.pages[last] = append(page, record...)
+	s.point(k.hash, placeOf(s.first+uint16(last), at))
 }
 
 // drop forgets the oldest page.
 func (s *shard) drop() {
 	page := s.pages[0]
-	for at := 0; at < len(page); {
-		hash := binary.BigEndian.Uint64(page[at:])
-		if s.index[hash] == placeOf(s.first, at) {
-			delete(s.index, hash)
-		}
+	for at := pageHead; at < len(page); {
+		s.unpoint(placeOf(s.first, at))
 		at += headBytes + int(binary.BigEndian.Uint16(page[at+12:]))
 	}
 	s.pages[0] = nil
@@ -217,8 +212,8 @@ func (c *Cache) Size() (subjects int, bytes int64) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		subjects += len(s.index)
-		bytes += int64(len(s.pages)*s.pageSize + len(s.index)*indexBytes)
+		subjects += s.index.n
+		bytes += int64(s.bytes())
 		s.mu.Unlock()
 	}
 	return subjects, bytes

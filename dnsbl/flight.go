@@ -33,15 +33,16 @@ type flightKey struct {
 // goroutine of Ask and after each answer but the last, with all answers: those still
 // out are Unknown and Pending. It must not keep them.
 func (s *Set) Ask(ctx context.Context, sub Subject, partial func([]Answer)) []Answer {
-	t, ok := s.target(sub)
+	var room [recordRoom]byte
+	t, record, ok := s.glance(sub, room[:0])
 	if !ok {
 		return nil
 	}
-	answers, known := s.known(&t, sub.Stage, nil, false)
+	answers, known := s.known(&t, record, sub.Stage, nil, false)
 	if known {
 		return answers
 	}
-	q := quest{set: s, target: &t, stage: sub.Stage, answers: answers}
+	q := quest{set: s, target: &t, sub: sub, answers: answers}
 	q.ask(ctx)
 	for q.out > 0 {
 		select {
@@ -63,7 +64,7 @@ func (s *Set) Ask(ctx context.Context, sub Subject, partial func([]Answer)) []An
 type quest struct {
 	set     *Set
 	target  *target
-	stage   Stage
+	sub     Subject
 	answers []Answer
 	flights []*flight // by the place in answers; nil: nothing asked, or landed
 	landed  []*flight
@@ -76,7 +77,7 @@ func (q *quest) ask(ctx context.Context) {
 	q.flights = make([]*flight, len(q.answers))
 	q.arrived = make(chan *flight, len(q.answers))
 	next := 0
-	for _, m := range q.set.plans[q.stage] {
+	for _, m := range q.set.plans[q.sub.Stage] {
 		if next == len(q.answers) || q.answers[next].List != m.list {
 			continue // does not count, or is not for this subject
 		}
@@ -134,9 +135,12 @@ func (q *quest) keep() {
 			byForm[form] = append(byForm[form], f.kept)
 		}
 	}
-	for form, fresh := range byForm {
-		if len(fresh) > 0 {
-			q.set.cache.put(q.set.cache.keyOf(q.target.addr, q.target.name(NameForm(form))), fresh, now)
+	whole, registered := q.target.whole, q.target.registered
+	if len(q.landed) > 0 { // of a name also where nothing was asked by it whole
+		c := q.set.cache
+		c.put(c.keyOf(q.target.addr, whole), byForm[Whole], len(registered), now)
+		if fresh := byForm[Registered]; len(fresh) > 0 {
+			c.put(c.keyOf(netip.Addr{}, registered), fresh, len(registered), now)
 		}
 	}
 }
@@ -146,7 +150,9 @@ func (q *quest) fallBack() {
 	if !slices.ContainsFunc(q.answers, failed) {
 		return
 	}
-	before, _ := q.set.known(q.target, q.stage, nil, true)
+	var room [recordRoom]byte
+	t, record, _ := q.set.glance(q.sub, room[:0])
+	before, _ := q.set.known(&t, record, q.sub.Stage, nil, true)
 	for i := range q.answers {
 		a := &q.answers[i]
 		if !failed(*a) {

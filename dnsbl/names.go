@@ -113,21 +113,23 @@ func public(addr netip.Addr, own []netip.Addr) (netip.Addr, bool) {
 	return addr, !slices.Contains(own, addr)
 }
 
-// domain gives the forms of a host name in which domain lists are asked: lower
-// case, whole and registered. It is false for what no domain list may be asked: no
-// DNS name, an address in any form, a name below arpa, a single label, a public
-// suffix.
-func domain(name string) (whole, registered string, ok bool) {
-	if !validName(name) {
-		return "", "", false
-	}
-	name = strings.ToLower(name)
+// hostName gives the form of a name in which domain lists may be asked about it:
+// lower case. It is false for what is no DNS name, an address in any form, a name
+// below arpa, a single label.
+func hostName(name string) (string, bool) {
+	return strings.ToLower(name), validName(name)
+}
+
+// registeredLen is the length of the registered domain at the end of a name: its
+// public suffix and one label more. It is 0 for a public suffix, about which no
+// list is asked.
+func registeredLen(name string) int {
 	suffix, _ := publicsuffix.PublicSuffix(name)
 	rest := len(name) - len(suffix) - 1
 	if rest < 0 {
-		return "", "", false
+		return 0
 	}
-	return name, name[strings.LastIndexByte(name[:rest], '.')+1:], true
+	return len(name) - 1 - strings.LastIndexByte(name[:rest], '.')
 }
 
 // validName reports whether name is of at least two labels that DNS can hold, and

@@ -8,8 +8,9 @@ import (
 
 // What lists said of one subject is one record in the cache:
 //
-//	record = base entry* 0*
+//	record = base registered entry* 0*
 //	base   = 4 octets, ticks since the cache's beginning
+//	registered = 1 octet: of a whole name the length of its registered domain, else 0
 //	entry  = slot head payload
 //	slot   = uvarint above 0: which list, see Cache.slot
 //	head   = 2 octets: the upper 2 bits what it holds, the others expiry less base, in ticks
@@ -21,7 +22,11 @@ import (
 // base lies keepStale before the record was written, so that what has expired
 // since less than that finds its place too. A list that did not answer has an
 // entry of trouble beside its last good one, which may then be served stale.
+//
+// recordRoom is enough for most records.
 const (
+	recordRoom = 512
+
 	tick      = 5 * time.Second
 	keepStale = time.Hour // past expiry, DESIGN "Stale answers"
 	maxTicks  = 1<<14 - 1
@@ -85,10 +90,19 @@ func appendEntry(b []byte, base uint32, e kept) []byte {
 
 // entriesOf gives the base of a record and its entries, for next.
 func entriesOf(record []byte) (base uint32, entries []byte) {
-	if len(record) < 4 {
+	if len(record) < 5 {
 		return 0, nil
 	}
-	return binary.BigEndian.Uint32(record), record[4:]
+	return binary.BigEndian.Uint32(record), record[5:]
+}
+
+// registeredOf is how much of the name that a record is about is the registered
+// domain; 0 where that is not known.
+func registeredOf(record []byte) int {
+	if len(record) < 5 {
+		return 0
+	}
+	return int(record[4])
 }
 
 // next unpacks the first of entries. It is false at the end, and at octets that
@@ -183,9 +197,9 @@ func unpack(to []netip.Addr, e kept) []netip.Addr {
 
 // merge makes a record of an old one and what came since: a good answer replaces
 // all of its list, trouble only trouble.
-func merge(to []byte, old []byte, fresh []kept, now uint32) []byte {
+func merge(to []byte, old []byte, fresh []kept, registered int, now uint32) []byte {
 	base := now - uint32(keepStale/tick)
-	to = binary.BigEndian.AppendUint32(to, base)
+	to = append(binary.BigEndian.AppendUint32(to, base), byte(registered))
 	was, rest := entriesOf(old)
 	for {
 		var e kept

@@ -109,20 +109,41 @@ type target struct {
 
 // target is false for what no list may be asked about.
 func (s *Set) target(sub Subject) (t target, ok bool) {
-	if sub.Stage >= stages {
-		return target{}, false
-	}
-	if sub.Stage.ofName() {
-		t.kind = Domain
-		t.whole, t.registered, ok = domain(sub.Name)
-		return t, ok
-	}
-	t.addr, ok = public(sub.Addr, s.own)
-	t.kind = IP6
-	if t.addr.Is4() {
-		t.kind = IP4
-	}
+	var buf [recordRoom]byte
+	t, _, ok = s.glance(sub, buf[:0])
 	return t, ok
+}
+
+// glance is target, and the record of the address or the whole name, appended to
+// buf: it knows the registered domain, which is dear to find out.
+func (s *Set) glance(sub Subject, buf []byte) (t target, record []byte, ok bool) {
+	if sub.Stage >= stages {
+		return target{}, nil, false
+	}
+	if !sub.Stage.ofName() {
+		if t.addr, ok = public(sub.Addr, s.own); !ok {
+			return target{}, nil, false
+		}
+		t.kind = IP6
+		if t.addr.Is4() {
+			t.kind = IP4
+		}
+		return t, s.cache.get(buf, s.cache.keyOf(t.addr, "")), true
+	}
+	t.kind = Domain
+	if t.whole, ok = hostName(sub.Name); !ok {
+		return target{}, nil, false
+	}
+	record = s.cache.get(buf, s.cache.keyOf(netip.Addr{}, t.whole))
+	n := registeredOf(record)
+	if n == 0 {
+		n = registeredLen(t.whole)
+	}
+	if n == 0 || n > len(t.whole) {
+		return target{}, nil, false
+	}
+	t.registered = t.whole[len(t.whole)-n:]
+	return t, record, true
 }
 
 // name is the part of a host name that a list of this form is asked about.
@@ -138,7 +159,14 @@ func (m *member) fits(t *target) bool {
 	if !m.list.Asks.Has(t.kind) {
 		return false
 	}
-	return t.kind != Domain || len(t.name(m.list.Form))+1+len(m.zone) <= maxName // an address fits, see zone
+	front := 63 // of 32 nibbles
+	switch t.kind {
+	case IP4:
+		front = 15
+	case Domain:
+		front = len(t.name(m.list.Form))
+	}
+	return front+1+len(m.zone) <= maxName
 }
 
 // question is the name to ask. It may hold a key.
@@ -157,15 +185,17 @@ func (m *member) question(t *target) string {
 // buf has room. It is false when a question would be needed: such answers are
 // Unknown and Pending.
 func (s *Set) Known(sub Subject, buf []Answer) ([]Answer, bool) {
-	t, ok := s.target(sub)
+	var room [recordRoom]byte
+	t, record, ok := s.glance(sub, room[:0])
 	if !ok {
 		return buf, true
 	}
-	return s.known(&t, sub.Stage, buf, false)
+	return s.known(&t, record, sub.Stage, buf, false)
 }
 
-// known is Known; with last, what has expired is taken too, as there is nothing better.
-func (s *Set) known(t *target, stage Stage, buf []Answer, last bool) ([]Answer, bool) {
+// known is Known of what glance saw; with last, what has expired is taken too, as
+// there is nothing better.
+func (s *Set) known(t *target, record []byte, stage Stage, buf []Answer, last bool) ([]Answer, bool) {
 	from := len(buf)
 	v := view{set: s, now: s.cache.now(s.now())}
 	for i := range s.plans[stage] {
@@ -179,15 +209,11 @@ func (s *Set) known(t *target, stage Stage, buf []Answer, last bool) ([]Answer, 
 		return buf, true
 	}
 	v.answers = buf[from:]
-	var record [512]byte
-	if t.kind != Domain {
-		v.take(s.cache.get(record[:0], s.cache.keyOf(t.addr, "")), true, true)
-		return buf, v.settle(last)
-	}
-	same := t.whole == t.registered
-	v.take(s.cache.get(record[:0], s.cache.keyOf(netip.Addr{}, t.whole)), true, same)
+	same := t.whole == t.registered // both empty for an address
+	v.take(record, true, same)
 	if !same && v.wants(Registered) {
-		v.take(s.cache.get(record[:0], s.cache.keyOf(netip.Addr{}, t.registered)), false, true)
+		var room [recordRoom]byte
+		v.take(s.cache.get(room[:0], s.cache.keyOf(netip.Addr{}, t.registered)), false, true)
 	}
 	return buf, v.settle(last)
 }
