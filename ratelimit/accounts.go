@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,7 @@ type AccountOptions struct {
 	// of unknown age: all customers of years are first seen then. 0 is for a new
 	// site, where first seen is new.
 	Learn time.Duration
-	Keys  int  // how many are remembered, 0 for DefaultAccounts; an account takes 12 bytes and its place some 10 more
+	Keys  int  // how many are remembered, 0 for DefaultAccounts; an account takes 15 to 19 bytes
 	Track bool // keep a list of changes, for ExportChanged
 }
 
@@ -28,7 +29,7 @@ type AccountOptions struct {
 type Accounts struct {
 	secret Secret
 	clock  *clock
-	keys   uint32 // of a shard
+	keys   int // of a shard
 	track  bool
 	learn  atomic.Int64 // a Duration
 	began  atomic.Int64 // when the state began, in Unix milliseconds of clock
@@ -38,7 +39,8 @@ type Accounts struct {
 
 type accountShard struct {
 	mu      sync.RWMutex
-	index   map[uint64]uint32 // first seen, in Unix seconds of the clock
+	seen    []sighting // an open hash table with linear probing
+	used    int
 	changed []uint64
 	_       [64]byte
 }
@@ -49,12 +51,9 @@ func NewAccounts(o AccountOptions, secret Secret, now time.Time) *Accounts {
 	if o.Keys <= 0 {
 		o.Keys = DefaultAccounts
 	}
-	a := &Accounts{secret: secret, clock: newClock(now), keys: uint32(max(o.Keys/shards, 1)), track: o.Track}
+	a := &Accounts{secret: secret, clock: newClock(now), keys: max(o.Keys/shards, 1), track: o.Track}
 	a.learn.Store(int64(o.Learn))
 	a.began.Store(a.clock.begin)
-	for i := range a.shards {
-		a.shards[i].index = make(map[uint64]uint32)
-	}
 	return a
 }
 
@@ -95,7 +94,7 @@ func (a *Accounts) Peek(account string, now time.Time) Age {
 	at := a.clock.see(now) / 1000
 	s, id := a.shard(account)
 	s.mu.RLock()
-	seen, ok := s.index[id]
+	seen, ok := s.first(id)
 	s.mu.RUnlock()
 	if !ok {
 		return Age{}
@@ -123,26 +122,71 @@ func (a *Accounts) age(seen uint32, at int64) Age {
 func (a *Accounts) note(id uint64, first uint32) (uint32, bool) {
 	s := &a.shards[id%shards]
 	s.mu.RLock()
-	seen, ok := s.index[id]
+	seen, ok := s.first(id)
 	s.mu.RUnlock()
 	if ok && seen <= first {
 		return seen, true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seen, ok = s.index[id]; ok && seen <= first {
+	if seen, ok = s.first(id); ok && seen <= first {
 		return seen, true
 	}
-	if !ok && len(s.index) >= int(a.keys) {
+	if !ok && s.used >= a.keys {
 		a.full.Add(1)
 		return 0, false
 	}
-	s.index[id] = first
+	s.set(id, first)
 	if a.track {
 		s.changed = append(s.changed, id)
 	}
 	return first, true
 }
+
+// A sighting is an account's ID, in halves so that it takes 12 bytes, and when it
+// was first seen: in Unix seconds of the clock, plus 1; 0 is a free place.
+type sighting struct{ low, high, first uint32 }
+
+// place gives the place of an account, or the free one where it belongs.
+func (s *accountShard) place(id uint64) *sighting {
+	i := int(uint64(uint32(id)) * uint64(len(s.seen)) >> 32)
+	for {
+		p := &s.seen[i]
+		if p.first == 0 || p.low == uint32(id) && p.high == uint32(id>>32) {
+			return p
+		}
+		if i++; i == len(s.seen) {
+			i = 0
+		}
+	}
+}
+
+func (s *accountShard) first(id uint64) (uint32, bool) {
+	if len(s.seen) == 0 {
+		return 0, false
+	}
+	p := s.place(id)
+	return p.first - 1, p.first != 0
+}
+
+func (s *accountShard) set(id uint64, first uint32) {
+	if (s.used+1)*5 > len(s.seen)*4 {
+		old := s.seen
+		s.seen = make([]sighting, max(firstCells, len(old)+len(old)/4))
+		for _, o := range old {
+			if o.first != 0 {
+				*s.place(o.id()) = o
+			}
+		}
+	}
+	p := s.place(id)
+	if p.first == 0 {
+		s.used++
+	}
+	*p = sighting{uint32(id), uint32(id >> 32), min(first, math.MaxUint32-1) + 1}
+}
+
+func (s *sighting) id() uint64 { return uint64(s.high)<<32 | uint64(s.low) }
 
 // AccountStats are of Accounts.
 type AccountStats struct {
@@ -156,7 +200,7 @@ func (a *Accounts) Stats() AccountStats {
 	for i := range a.shards {
 		s := &a.shards[i]
 		s.mu.RLock()
-		st.Keys += len(s.index)
+		st.Keys += s.used
 		s.mu.RUnlock()
 	}
 	return st

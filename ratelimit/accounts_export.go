@@ -18,7 +18,8 @@ func (a *Accounts) ExportChanged(dst []byte, now time.Time) []byte {
 		s.mu.Lock()
 		body = a.begin(body[:0], e)
 		for _, id := range s.changed {
-			body = appendAccount(body, id, s.index[id], e)
+			first, _ := s.first(id)
+			body = appendAccount(body, id, first, e)
 		}
 		none := len(s.changed) == 0
 		s.changed = nil
@@ -40,8 +41,10 @@ func (a *Accounts) ExportAll(now time.Time) iter.Seq[[]byte] {
 			e := epoch{a.clock.see(now), a.clock.ahead(now)}
 			s.mu.RLock()
 			body = a.begin(body[:0], e)
-			for id, first := range s.index {
-				body = appendAccount(body, id, first, e)
+			for i := range s.seen {
+				if o := &s.seen[i]; o.first != 0 {
+					body = appendAccount(body, o.id(), o.first-1, e)
+				}
 			}
 			s.mu.RUnlock()
 			if frame = appendFrame(frame[:0], FrameAccounts, body); !yield(frame) {

@@ -20,10 +20,10 @@ const (
 // The counts are varints, newest sub-bucket first, one for each bit of bits. Up
 // to 8 bytes of them lie in data, more in a block whose number is there.
 type cell struct {
-	id   uint64  // of a free cell: the next free one
+	id   uint64
 	head uint32  // number of the newest sub-bucket that has a count, modulo 2^32
 	bits uint32  // bit i: sub-bucket head-i has a count
-	mode uint32  // window in seconds, and the flags; 0 for a free cell, but for listed
+	mode uint32  // window in seconds, and the flags; 0 for a free cell
 	pend uint32  // reserved and not settled
 	data [8]byte // the counts, or the number of their block
 }
@@ -34,7 +34,7 @@ const (
 	classShift = 22        // two bits: where the counts lie
 	classBits  = 3 << classShift
 	atLimit    = 1 << 30 // it was full when last looked at
-	listed     = 1 << 31 // its number is in the list of changes
+	listed     = 1 << 31 // its ID is in the list of changes
 )
 
 func (c *cell) window() int64 { return int64(c.mode & windowBits) }

@@ -1,28 +1,26 @@
 package ratelimit
 
-// How many cells are looked at for a new one.
+// How many places are looked at for a new cell.
 const (
-	sweepSteps = 2  // to free what holds nothing; two for one keeps up with any inflow
-	evictSteps = 64 // to choose the one that goes
+	sweepSteps = 4   // to free what holds nothing: more than one comes in, so this keeps up
+	evictSteps = 64  // to choose the one that goes
+	evictMost  = 999 // the same, while all are at their limit
 )
 
 // sweep frees cells that hold nothing, a few at a time.
 func (s *shard) sweep(t int64) {
-	for range min(sweepSteps, s.used) {
-		if n := s.turn(); s.empty(s.cell(n), t) {
-			s.drop(n)
+	for range min(sweepSteps, len(s.cells)) {
+		if i := s.turn(); s.empty(&s.cells[i], t) {
+			s.drop(i)
 			s.stats.Empty++
 		}
 	}
 }
 
-// turn gives the next cell round the shard.
-func (s *shard) turn() uint32 {
-	if s.hand >= s.used {
-		s.hand = 0
-	}
-	s.hand++
-	return s.hand - 1
+// turn gives the next place round the shard.
+func (s *shard) turn() int {
+	s.hand = s.next(s.hand)
+	return s.hand
 }
 
 func (s *shard) empty(c *cell, t int64) bool {
@@ -34,35 +32,34 @@ func (s *shard) empty(c *cell, t int64) bool {
 // with something pending stay: they are no more than the mail under way, and
 // the shard then grows above its limit by so many.
 func (s *shard) evict(t int64) {
-	best, bestHas, bestFull := uint32(0), ^uint64(0), true
-	for i := range s.used {
-		if i >= evictSteps && (!bestFull || i >= 16*evictSteps && bestHas != ^uint64(0)) {
+	best, bestHas, bestFull := -1, uint64(0), true
+	for n := range s.cells {
+		if best >= 0 && n >= evictSteps && !bestFull || n >= evictMost {
 			break
 		}
-		n := s.turn()
-		c := s.cell(n)
+		i := s.turn()
+		c := &s.cells[i]
 		if c.free() || c.pend > 0 {
 			continue
 		}
-		has, full := s.live(c, t), c.mode&atLimit != 0
-		if has == 0 {
-			full = false
-		}
-		if bestFull && !full || full == bestFull && has < bestHas {
-			best, bestHas, bestFull = n, has, full
+		has := s.live(c, t)
+		full := has > 0 && c.mode&atLimit != 0
+		if best < 0 || bestFull && !full || full == bestFull && has < bestHas {
+			best, bestHas, bestFull = i, has, full
 		}
 		if has == 0 {
 			break
 		}
 	}
-	switch {
-	case bestHas == ^uint64(0):
+	if best < 0 {
 		return
+	}
+	switch {
 	case bestHas == 0:
 		s.stats.Empty++
 	case bestFull:
 		s.stats.EvictedMax++
-		s.stats.Evicted++
+		fallthrough
 	default:
 		s.stats.Evicted++
 	}

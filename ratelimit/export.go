@@ -40,14 +40,15 @@ func (t *Table) changes(s *shard, body []byte, now time.Time) ([]byte, bool) {
 	e.at = t.clock.last.Load() // nothing in this shard is of a later time
 	body = e.append(body)
 	from := max(0, len(s.changed)-exportSteps)
-	for _, n := range s.changed[from:] {
-		c := s.cell(n)
-		c.mode &^= listed
-		if !c.free() {
+	for _, id := range s.changed[from:] {
+		if c := s.find(id); c != nil && c.mode&listed != 0 {
+			c.mode &^= listed
 			body = s.append(body, c, e.at)
 		}
 	}
-	s.changed = s.changed[:from]
+	if s.changed = s.changed[:from]; from == 0 && cap(s.changed) > exportSteps {
+		s.changed = nil // a burst's memory is not kept
+	}
 	return body, from > 0
 }
 
@@ -56,11 +57,12 @@ func (t *Table) changes(s *shard, body []byte, now time.Time) ([]byte, bool) {
 // frame is overwritten by the next.
 func (t *Table) ExportAll(now time.Time) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		var body, frame []byte
+		var frame []byte
 		for i := range t.shards {
-			for from, more := uint32(0), true; more; from += exportSteps {
-				body, more = t.all(&t.shards[i], body[:0], from, now)
-				if frame = appendFrame(frame[:0], FrameCounters, body); !yield(frame) {
+			w := walk{shard: &t.shards[i], steps: exportSteps}
+			for more := true; more; {
+				more = t.walk(&w, now)
+				if frame = appendFrame(frame[:0], FrameCounters, w.body); !yield(frame) {
 					return
 				}
 			}
@@ -68,21 +70,33 @@ func (t *Table) ExportAll(now time.Time) iter.Seq[[]byte] {
 	}
 }
 
-// all appends the body of a frame with some cells of a shard, and reports whether
-// there are more.
-func (t *Table) all(s *shard, body []byte, from uint32, now time.Time) ([]byte, bool) {
+// A walk goes through the cells of a shard, some under each lock. When cells have
+// changed their places meanwhile, it begins anew and goes through all at once.
+type walk struct {
+	shard              *shard
+	from, steps, moves int
+	body               []byte
+}
+
+// walk makes the next body, and reports whether there are more.
+func (t *Table) walk(w *walk, now time.Time) bool {
 	e := epoch{t.clock.see(now), t.clock.ahead(now)}
+	s := w.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.at = t.clock.last.Load()
-	body = e.append(body)
-	end := min(s.used, from+exportSteps)
-	for n := from; n < end; n++ {
-		if c := s.cell(n); !c.free() && s.live(c, e.at) > 0 {
-			body = s.append(body, c, e.at)
+	w.body = e.append(w.body[:0])
+	if w.from > 0 && w.moves != s.moves {
+		w.from, w.steps = 0, len(s.cells)
+	}
+	w.moves = s.moves
+	end := min(len(s.cells), w.from+w.steps)
+	for ; w.from < end; w.from++ {
+		if c := &s.cells[w.from]; !c.free() && s.live(c, e.at) > 0 {
+			w.body = s.append(w.body, c, e.at)
 		}
 	}
-	return body, end < s.used
+	return end < len(s.cells)
 }
 
 // append appends a cell: ID, window in seconds, which sub-buckets of the time at
@@ -167,19 +181,19 @@ func (s *shard) put(id uint64, window int64, r *ring, e epoch, ahead, at int64) 
 		r.fold(b - current)
 		b = current
 	}
-	c, n := s.find(id)
+	c := s.find(id)
 	if c == nil {
 		if *r == (ring{}) || current-b >= slots {
 			return
 		}
-		c, n = s.insert(id, window, at)
+		c = s.insert(id, window, at)
 	}
 	if current-b >= slots {
 		*r = ring{}
 	}
 	c.mode &^= atLimit
 	s.save(c, b, r)
-	s.touch(c, n)
+	s.touch(c)
 }
 
 // fold takes the newest sub-buckets, which are of the future, for the one after

@@ -2,148 +2,121 @@ package ratelimit
 
 import "sync"
 
-// Of an ID, the lowest bits choose the shard and the following ones the place in
-// its index. Limits change only the upper half (see counterID), so that all
-// counters of one account are neighbours.
+// Of an ID, the lowest bits choose the shard, and the lower half the place in it.
+// Limits change only the upper half (see counterID), so that all counters of one
+// account lie side by side, under one lock.
 const (
-	shardBits = 6
-	shards    = 1 << shardBits
-
-	tagShift      = 22 // a place in the index has a cell's number plus 1, and above it a tag of its ID
-	numberMask    = 1<<tagShift - 1
-	maxCells      = numberMask - 1 // of a shard
-	cellsPerChunk = 256
-	firstIndex    = 16 // places of the index of a new shard
+	shardBits  = 6
+	shards     = 1 << shardBits
+	firstCells = 16 // places of a new shard
 )
 
-// A shard is the part of a Table under one lock.
+// A shard is the part of a Table under one lock: an open hash table with linear
+// probing. Cells lie in it as they are, for a decision out of millions of
+// counters costs what it costs to have their memory at hand.
 type shard struct {
 	mu      sync.Mutex
-	index   []uint32 // open addressing with linear probing, at most three quarters full
-	chunks  []*[cellsPerChunk]cell
-	used    uint32 // cells that were ever handed out
-	cells   uint32 // cells that are not free
-	limit   uint32 // of cells, if it can be kept
-	free    uint32 // number plus 1 of the first free cell
-	hand    uint32 // where sweep and evict go on
+	cells   []cell
+	used    int // cells that are not free
+	limit   int // of used, if it can be kept
+	hand    int // where sweep and evict go on
+	moves   int // how often cells changed their places
 	slabs   [len(blockSizes)]slab
 	track   bool
-	changed []uint32 // cells to export
+	changed []uint64 // IDs of cells to export
 	stats   Stats
 	_       [64]byte // no two shards' locks in one cache line
 }
 
-func (s *shard) cell(n uint32) *cell { return &s.chunks[n/cellsPerChunk][n%cellsPerChunk] }
+// home gives the place where a cell would be if it were alone.
+func (s *shard) home(id uint64) int { return int(uint64(uint32(id)) * uint64(len(s.cells)) >> 32) }
 
-func tag(id uint64) uint32 { return uint32(id>>(32+tagShift)) << tagShift }
-
-func (s *shard) home(id uint64) uint32 { return uint32(id>>shardBits) & uint32(len(s.index)-1) }
-
-// find gives the cell with this ID and its number, or nil.
-func (s *shard) find(id uint64) (*cell, uint32) {
-	if _, n, ok := s.place(id); ok {
-		return s.cell(n), n
+// next gives the place behind another.
+func (s *shard) next(i int) int {
+	if i++; i < len(s.cells) {
+		return i
 	}
-	return nil, 0
+	return 0
 }
 
-// place gives the place of this ID in the index and its cell's number.
-func (s *shard) place(id uint64) (place, n uint32, ok bool) {
-	if len(s.index) == 0 {
-		return 0, 0, false
+// find gives the cell with this ID, or nil. It is good until the next insert.
+func (s *shard) find(id uint64) *cell {
+	if len(s.cells) == 0 {
+		return nil
 	}
-	mask, want := uint32(len(s.index)-1), tag(id)
-	for i := s.home(id); ; i = (i + 1) & mask {
-		entry := s.index[i]
-		if entry == 0 {
-			return i, 0, false
-		}
-		if entry&^numberMask == want {
-			if n := entry&numberMask - 1; s.cell(n).id == id {
-				return i, n, true
-			}
+	for i := s.home(id); ; i = s.next(i) {
+		switch c := &s.cells[i]; {
+		case c.free():
+			return nil
+		case c.id == id:
+			return c
 		}
 	}
 }
 
 // insert gives a new, empty cell for an ID that has none, at time t.
-func (s *shard) insert(id uint64, window, t int64) (*cell, uint32) {
+func (s *shard) insert(id uint64, window, t int64) *cell {
 	s.sweep(t)
-	if s.cells >= s.limit {
+	if s.used >= s.limit {
 		s.evict(t)
 	}
-	if int(s.cells+1)*4 > len(s.index)*3 {
+	if (s.used+1)*5 > len(s.cells)*4 {
 		s.grow()
 	}
-	n := s.takeCell()
-	c := s.cell(n)
-	*c = cell{id: id, mode: uint32(window) | c.mode&listed}
-	s.cells++
-	s.enter(n)
-	return c, n
-}
-
-func (s *shard) takeCell() uint32 {
-	if s.free != 0 {
-		n := s.free - 1
-		s.free = uint32(s.cell(n).id)
-		return n
-	}
-	if s.used%cellsPerChunk == 0 {
-		s.chunks = append(s.chunks, new([cellsPerChunk]cell))
-	}
 	s.used++
-	return s.used - 1
+	c := s.vacant(id)
+	*c = cell{id: id, mode: uint32(window)}
+	return c
 }
 
-// enter puts a cell that is not in the index into it.
-func (s *shard) enter(n uint32) {
-	id, mask := s.cell(n).id, uint32(len(s.index)-1)
+// vacant gives the free cell where a new ID belongs.
+func (s *shard) vacant(id uint64) *cell {
 	i := s.home(id)
-	for s.index[i] != 0 {
-		i = (i + 1) & mask
+	for !s.cells[i].free() {
+		i = s.next(i)
 	}
-	s.index[i] = tag(id) | (n + 1)
+	return &s.cells[i]
 }
 
+// grow makes more room, by quarters: doubling would leave half of the memory idle.
 func (s *shard) grow() {
-	s.index = make([]uint32, max(firstIndex, 2*len(s.index)))
-	for n := range s.used {
-		if !s.cell(n).free() {
-			s.enter(n)
+	s.moves++
+	old := s.cells
+	s.cells = make([]cell, max(firstCells, len(old)+len(old)/4))
+	for i := range old {
+		if !old[i].free() {
+			*s.vacant(old[i].id) = old[i]
 		}
 	}
 }
 
-// drop frees a cell, by its number.
-func (s *shard) drop(n uint32) {
-	c := s.cell(n)
-	i, _, _ := s.place(c.id)
-	s.leave(i)
-	s.room(c, 0) // gives its block back
-	*c = cell{id: uint64(s.free), mode: c.mode & listed}
-	s.free = n + 1
-	s.cells--
-}
-
-// leave empties a place of the index, and moves those up that stand behind it
-// only because it was taken.
-func (s *shard) leave(hole uint32) {
-	mask := uint32(len(s.index) - 1)
-	for i := (hole + 1) & mask; s.index[i] != 0; i = (i + 1) & mask {
-		home := s.home(s.cell(s.index[i]&numberMask - 1).id)
-		if (i-home)&mask >= (i-hole)&mask {
-			s.index[hole] = s.index[i]
+// drop frees the cell at a place, and moves those up that stand behind it only
+// because it was taken.
+func (s *shard) drop(hole int) {
+	s.room(&s.cells[hole], 0) // gives its block back
+	s.used--
+	for i := s.next(hole); !s.cells[i].free(); i = s.next(i) {
+		if s.gap(s.home(s.cells[i].id), i) >= s.gap(hole, i) {
+			s.cells[hole] = s.cells[i]
 			hole = i
+			s.moves++
 		}
 	}
-	s.index[hole] = 0
+	s.cells[hole] = cell{}
+}
+
+// gap is how many places i stands behind from.
+func (s *shard) gap(from, i int) int {
+	if i < from {
+		i += len(s.cells)
+	}
+	return i - from
 }
 
 // touch notes that what a cell holds has changed.
-func (s *shard) touch(c *cell, n uint32) {
+func (s *shard) touch(c *cell) {
 	if s.track && c.mode&listed == 0 {
 		c.mode |= listed
-		s.changed = append(s.changed, n)
+		s.changed = append(s.changed, c.id)
 	}
 }

@@ -12,9 +12,8 @@ const DefaultKeys = 4_000_000
 
 // Options are those of a Table. The zero Options are good.
 type Options struct {
-	// Keys is how many counters are kept, 0 for DefaultKeys. One takes 32 bytes,
-	// 5 to 11 for its place in the index, and 32 more where mail came in more
-	// than eight of its sub-buckets.
+	// Keys is how many counters are kept, 0 for DefaultKeys. One takes 40 to 50
+	// bytes, and 32 more where mail came in more than eight of its sub-buckets.
 	Keys int
 
 	// Track keeps a list of counters that changed, for ExportChanged.
@@ -43,7 +42,7 @@ func NewTable(o Options, now time.Time) *Table {
 	}
 	t := &Table{clock: newClock(now)}
 	for i := range t.shards {
-		t.shards[i].limit = uint32(min(max(o.Keys/shards, 1), maxCells))
+		t.shards[i].limit = max(o.Keys/shards, 1)
 		t.shards[i].track = o.Track
 	}
 	return t
@@ -99,7 +98,7 @@ func (t *Table) take(charges []Charge, now time.Time, reserve bool) bool {
 // check sets Over, Used and Wait of a charge, and reports whether it fits.
 func (s *shard) check(c *Charge, at int64) bool {
 	c.Over, c.Used, c.Wait = uint64(c.Amount) > uint64(c.Max), 0, 0
-	e, _ := s.find(c.ID)
+	e := s.find(c.ID)
 	if e == nil {
 		return !c.Over
 	}
@@ -123,14 +122,14 @@ func (s *shard) check(c *Charge, at int64) bool {
 func (t *Table) reserve(charges []Charge, at int64) {
 	for i := range charges {
 		c := &charges[i]
-		e, _ := t.shard(c.ID).find(c.ID)
+		e := t.shard(c.ID).find(c.ID)
 		if c.found = e != nil; c.found {
 			e.pend = saturated(uint64(e.pend) + uint64(c.Amount))
 		}
 	}
 	for i := range charges {
 		if c := &charges[i]; !c.found {
-			e, _ := t.shard(c.ID).insert(c.ID, c.seconds(), at)
+			e := t.shard(c.ID).insert(c.ID, c.seconds(), at)
 			e.pend = c.Amount
 		}
 	}
@@ -150,12 +149,12 @@ func (t *Table) Settle(_ context.Context, charges []Charge, outcome Outcome, now
 }
 
 func (s *shard) settle(c *Charge, outcome Outcome, at int64) {
-	e, n := s.find(c.ID)
+	e := s.find(c.ID)
 	if e == nil {
 		if outcome == GiveBack {
 			return
 		}
-		e, n = s.insert(c.ID, c.seconds(), at)
+		e = s.insert(c.ID, c.seconds(), at)
 	}
 	e.pend -= min(e.pend, c.Amount)
 	if outcome == GiveBack {
@@ -163,7 +162,7 @@ func (s *shard) settle(c *Charge, outcome Outcome, at int64) {
 		return
 	}
 	s.add(e, at, c.Amount)
-	s.touch(e, n)
+	s.touch(e)
 }
 
 // Reset forgets what the counters hold. What is pending still counts.
@@ -172,11 +171,11 @@ func (t *Table) Reset(charges []Charge) {
 	defer t.unlock(set)
 	for i := range charges {
 		s := t.shard(charges[i].ID)
-		if e, n := s.find(charges[i].ID); e != nil {
+		if e := s.find(charges[i].ID); e != nil {
 			s.room(e, 0)
 			e.bits = 0
 			e.mode &^= atLimit
-			s.touch(e, n)
+			s.touch(e)
 		}
 	}
 }
@@ -187,7 +186,7 @@ func (t *Table) Stats() Stats {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
-		sum.Keys += int(s.cells)
+		sum.Keys += s.used
 		sum.Empty += s.stats.Empty
 		sum.Evicted += s.stats.Evicted
 		sum.EvictedMax += s.stats.EvictedMax
