@@ -65,7 +65,7 @@ func (c *Config) printDrift(w io.Writer) {
 		case k.field != nil:
 			compare(k.Name, k.Kind.format(k.get(plain)), k.Kind.format(k.get(c)))
 		default:
-			for _, id := range findingIDs() {
+			for _, id := range append(findingIDs(), c.listPoints()...) {
 				compare("points."+id, shownPoints(&k, plain, id), shownPoints(&k, c, id))
 			}
 		}
@@ -83,6 +83,9 @@ func (c *Config) printDrift(w io.Writer) {
 // shownPoints are the points of a finding as --print has them. One that acts by
 // its nature, or weighs what a rule says, is on.
 func shownPoints(k *Key, c *Config, id string) string {
+	if _, set := c.Policy.Points[id]; !set {
+		return "the list's"
+	}
 	if points := c.Policy.Points[id]; !finding(id).Fixed || points.Rule != profile.Counted {
 		return k.Kind.format(points)
 	}

@@ -33,6 +33,7 @@ type Config struct {
 	HelpURL   string          // with {id}; "" for none
 	Retry     Retry
 	Exempt    Exempt
+	Lists     Lists
 	Local     []LocalRule // in their order
 	State     State
 	Log       Log
@@ -178,6 +179,7 @@ func (l *loader) apply() *Config {
 		}
 	}
 	c.Local = l.localRules()
+	l.dnsLists(c)
 	c.Listeners = l.listeners(c)
 	c.Policy.Points = maps.Clone(c.Policy.Points)
 	for id, set := range l.settings {

@@ -9,26 +9,10 @@ import (
 // keysLater are the keys that the manual promises and this version refuses.
 // They stand here with their kinds so that other mistakes beside them are found.
 func keysLater() []Key {
-	duration, number, texts, text := durationKind(0, 3650*24*time.Hour), pointNumberKind(), textsKind(), anyText()
+	duration, text := durationKind(0, 3650*24*time.Hour), anyText()
 	whole := integerKind(0, 1<<31-1)
 	rows := []Key{
 		{Name: "candidate", Kind: text, Default: ""},
-
-		{Name: "lists.use", Kind: texts, Default: []any{}},
-		{Name: "lists.test_every", Kind: duration, Default: "10m"},
-		{Name: "lists.keys.*", Kind: secretKind()},
-		{Name: "lists.own[].id", Kind: text},
-		{Name: "lists.own[].zone", Kind: text},
-		{Name: "lists.own[].group", Kind: text},
-		{Name: "lists.own[].text", Kind: text},
-		{Name: "lists.own[].ask", Kind: texts},
-		{Name: "lists.own[].at", Kind: texts},
-		{Name: "lists.own[].codes[].answer", Kind: text},
-		{Name: "lists.own[].codes[].points", Kind: number},
-		{Name: "lists.own[].codes[].meaning", Kind: text},
-		{Name: "lists.own[].codes[].kind", Kind: plainChoice("listed", "allow", "info", "error")},
-		{Name: "lists.own[].test.listed", Kind: text},
-		{Name: "lists.own[].test.unlisted", Kind: text},
 
 		{Name: "limit[].name", Kind: text},
 		{Name: "limit[].per", Kind: plainChoice("account", "client", "network", "recipient", "recipient_domain", "sender", "sender_domain")},
@@ -83,7 +67,7 @@ var (
 		"helo-many", "rcpt-unknown", "rcpt-error", "rcpt-harvest", "rcpt-trap", "account-hijack",
 		"history-good", "history-bad", "first-seen",
 	}
-	findingsNamed = []string{"dnsbl:", "rhsbl:", "dnswl:", "limit:"}
+	findingsNamed = []string{"limit:"}
 )
 
 func promisedFinding(id string) bool {

@@ -54,6 +54,7 @@ in one file and a value without sense stop the start; ` + "`mailprofiled check`"
 			} else if strings.HasSuffix(s, "[]") {
 				heading = "[[" + strings.TrimSuffix(s, "[]") + "]]"
 			}
+			heading = strings.ReplaceAll(heading, "[].", ".")
 			fmt.Fprintf(&b, "\n## %s\n\n| key | takes | default | changed by | says |\n| --- | --- | --- | --- | --- |\n", heading)
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.Name, takes(k), usual(k), changedBy(k), cell(k.Doc))

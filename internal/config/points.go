@@ -59,6 +59,12 @@ func knownFinding(s spot) bool {
 	if slices.Contains(ids, s.last) {
 		return true
 	}
+	if prefix, list, ok := cutListFinding(s.last); ok && list != "" {
+		return true // which lists there are is known later
+	} else if ok {
+		s.fail("points for "+quote(prefix)+": no list is named", "write the id of one: "+quote(prefix+"spamcop"))
+		return false
+	}
 	if promisedFinding(s.last) {
 		s.notYet()
 		return false
@@ -78,7 +84,9 @@ func knownFinding(s spot) bool {
 func findingIDs() []string {
 	var ids []string
 	for _, info := range profile.Findings() {
-		ids = append(ids, info.ID)
+		if !info.Named {
+			ids = append(ids, info.ID)
+		}
 	}
 	return ids
 }
@@ -131,8 +139,12 @@ func pointsWord(text string, s spot) (any, bool) {
 
 // finding gives the row of an id that is known.
 func finding(id string) profile.Info {
+	kind := id
+	if prefix, _, ok := cutListFinding(id); ok {
+		kind = prefix + "ID"
+	}
 	for _, info := range profile.Findings() {
-		if info.ID == id {
+		if info.ID == kind {
 			return info
 		}
 	}

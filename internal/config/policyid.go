@@ -19,7 +19,7 @@ func (c *Config) PolicyID() string {
 }
 
 // SettingsID names all settings on which a verdict may rest: those of the policy,
-// [us], [dns] and [[local]]. Two configurations with the same one judge the same
+// [us], [dns] and [[local]], and where DNS lists are asked. Two configurations with the same one judge the same
 // visit alike, by what the files of [[local]] hold at that time: a daemon follows them.
 func (c *Config) SettingsID() string {
 	var b strings.Builder
@@ -31,6 +31,9 @@ func (c *Config) SettingsID() string {
 		if strings.HasPrefix(k.Name, "us.") || strings.HasPrefix(k.Name, "dns.") {
 			b.WriteString(k.Name + " = " + k.Kind.canonical(k.get(c)) + "\n")
 		}
+	}
+	for _, line := range c.Lists.settingsLines() {
+		b.WriteString(line + "\n")
 	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:8])
@@ -48,7 +51,7 @@ func (c *Config) canonical(lists []byte) string {
 		switch {
 		case !k.Policy || inElement(k.Name):
 		case k.Name == "points.*":
-			for _, id := range findingIDs() {
+			for _, id := range append(findingIDs(), c.listPoints()...) {
 				lines = append(lines, "points."+id+" = "+k.Kind.canonical(c.Policy.Points[id]))
 			}
 		default:
@@ -59,6 +62,7 @@ func (c *Config) canonical(lists []byte) string {
 		lines = append(lines, fmt.Sprintf("local[%06d] = %s", i, c.Local[i].line()))
 	}
 	lines = append(lines, c.listenerLines()...)
+	lines = append(lines, c.Lists.policyLines()...)
 	if c.readsLists() {
 		lines = append(lines, "local files = "+hex.EncodeToString(lists))
 	}

@@ -26,6 +26,11 @@ func (c *Config) Print(w io.Writer, changedOnly bool) error {
 		}
 		fmt.Fprintf(out, "%s = %s  # %s\n", line.key, line.value, line.origin)
 	}
+	for i := range c.Lists.own {
+		o := &c.Lists.own[i]
+		fmt.Fprintf(out, "\n[[lists.own]]  # %s:%d\n", oneLine(o.Origin.File), o.Origin.Line)
+		o.print(out)
+	}
 	for i := range c.Listeners {
 		at := c.Listeners[i].At
 		fmt.Fprintf(out, "\n[[listener]]  # %s:%d\n", oneLine(at.File), at.Line)
@@ -50,12 +55,14 @@ func (c *Config) lines(changedOnly bool) []printed {
 		case k.Name == "milter.listen" && len(c.Listeners) > 0:
 			// They stand in its place: no file may have both.
 		case k.Name == "points.*":
-			for _, id := range findingIDs() {
+			for _, id := range append(findingIDs(), c.listPoints()...) {
 				value := shownPoints(&k, c, id)
 				if value != "on" && (!changedOnly || value != shownPoints(&k, plain, id)) {
-					lines = append(lines, printed{"points", id, value, c.origin("points."+id, true)})
+					lines = append(lines, printed{"points", quoteBare(id), value, c.origin(join("points", id), true)})
 				}
 			}
+		case k.Name == "lists.keys.*":
+			lines = append(lines, c.keyLines()...)
 		case k.field == nil:
 			if !changedOnly {
 				lines = append(lines, c.line(&k, k.DefaultTOML()))
