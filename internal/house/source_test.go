@@ -29,6 +29,7 @@ type room struct {
 var rooms = map[string]room{
 	"profile":           {0, []string{"golang.org/x/net/publicsuffix", "golang.org/x/net/idna"}},
 	"ratelimit":         {0, nil},
+	"dnsbl":             {0, []string{"golang.org/x/net/publicsuffix"}},
 	"internal/resolver": {0, []string{"github.com/miekg/dns", "github.com/hashicorp/golang-lru/v2"}},
 	"internal/memory":   {0, []string{"github.com/hashicorp/golang-lru/v2"}},
 	"internal/logging":  {0, nil},
