@@ -36,7 +36,7 @@ func logins() []string {
 }
 
 // crowded is a Table and Accounts with a million live accounts, of three limits
-// each, that sent in eight of the sub-buckets of 24 hours on average.
+// each, that sent five mails in 24 hours on average, at different times.
 var crowded = sync.OnceValue(func() (c struct {
 	table    *Table
 	accounts *Accounts
@@ -60,7 +60,7 @@ var crowded = sync.OnceValue(func() (c struct {
 	for hour := range 24 {
 		c.now = noon.Add(time.Duration(hour) * 57 * time.Minute)
 		for _, name := range c.names {
-			if hour == 0 || rnd.IntN(3) == 0 {
+			if hour == 0 || rnd.IntN(6) == 0 {
 				s.Account = name
 				c.accounts.Age(name, time.Time{}, c.now)
 				send(tx, &s, c.now)

@@ -17,16 +17,23 @@ const (
 // A cell is one counter: 32 bytes without a pointer, so that millions of them
 // cost the garbage collector nothing.
 //
-// The counts are varints, newest sub-bucket first, one for each bit of bits. Up
-// to 8 bytes of them lie in data, more in a block whose number is there.
+// The counts are kept for the sub-buckets that have any, newest first: up to 16
+// of at most 15 each in data, four bits for each; or else as varints in a block
+// whose number is in data.
 type cell struct {
 	id   uint64
-	head uint32  // number of the newest sub-bucket that has a count, modulo 2^32
-	bits uint32  // bit i: sub-bucket head-i has a count
-	mode uint32  // window in seconds, and the flags; 0 for a free cell
-	pend uint32  // reserved and not settled
-	data [8]byte // the counts, or the number of their block
+	head uint32 // number of the newest sub-bucket that has a count, modulo 2^32
+	bits uint32 // bit i: sub-bucket head-i has a count
+	mode uint32 // window in seconds, and the flags; 0 for a free cell
+	pend uint32 // reserved and not settled
+	data uint64
 }
+
+// The bounds of counts in data.
+const (
+	inlineCounts = 16
+	inlineMost   = 15
+)
 
 // What mode is made of.
 const (
@@ -50,14 +57,26 @@ func (c *cell) bucket(t int64) int64 { return t / width(c.window()) }
 // A ring has the counts of the sub-buckets that count, newest first.
 type ring [slots]uint32
 
-// live adds up what counts at t, without what is pending.
-func (s *shard) live(c *cell, t int64) uint64 {
-	shift := uint32(c.bucket(t)) - c.head
-	if shift >= slots || c.bits == 0 {
+// counting gives the bits of those sub-buckets that still count when the newest
+// is so many ago. Their counts are the first ones.
+func (c *cell) counting(shift uint32) uint32 {
+	if shift >= slots {
 		return 0
 	}
-	data, sum := s.counts(c), uint64(0)
-	for m := c.bits & (1<<(slots-shift) - 1); m != 0; m &= m - 1 {
+	return c.bits & (1<<(slots-shift) - 1)
+}
+
+// live adds up what counts at t, without what is pending.
+func (s *shard) live(c *cell, t int64) uint64 {
+	set := c.counting(uint32(c.bucket(t)) - c.head)
+	if set == 0 {
+		return 0
+	}
+	if c.class() == 0 {
+		return sumOfNibbles(firstNibbles(c.data, bits.OnesCount32(set)))
+	}
+	data, sum := s.block(c), uint64(0)
+	for ; set != 0; set &= set - 1 {
 		n, size := binary.Uvarint(data)
 		data = data[size:]
 		sum += n
@@ -65,29 +84,56 @@ func (s *shard) live(c *cell, t int64) uint64 {
 	return sum
 }
 
+func firstNibbles(data uint64, n int) uint64 { return data & (1<<(4*n) - 1) }
+
+// sumOfNibbles adds up 16 numbers of four bits: in pairs, then all pairs at once
+// into the highest byte. They come to 240 at most.
+func sumOfNibbles(x uint64) uint64 {
+	const low = 0x0f0f0f0f0f0f0f0f
+	return (x&low + x>>4&low) * 0x0101010101010101 >> 56
+}
+
 // load gives the counts as of sub-bucket b.
 func (s *shard) load(c *cell, b int64) (r ring) {
 	shift := uint32(b) - c.head
-	if shift >= slots {
+	set := c.counting(shift)
+	if c.class() == 0 {
+		for data := c.data; set != 0; set, data = set&(set-1), data>>4 {
+			r[uint32(bits.TrailingZeros32(set))+shift] = uint32(data & inlineMost)
+		}
 		return r
 	}
-	data := s.counts(c)
-	for m := c.bits & (1<<(slots-shift) - 1); m != 0; m &= m - 1 {
+	for data := s.block(c); set != 0; set &= set - 1 {
 		n, size := binary.Uvarint(data)
 		data = data[size:]
-		r[uint32(bits.TrailingZeros32(m))+shift] = uint32(n)
+		r[uint32(bits.TrailingZeros32(set))+shift] = uint32(n)
 	}
 	return r
 }
 
 // save sets the counts as of sub-bucket b.
 func (s *shard) save(c *cell, b int64, r *ring) {
-	var buf [slots * binary.MaxVarintLen32]byte
-	data := buf[:0]
-	c.head, c.bits = uint32(b), 0
+	var set, most uint32
 	for i, n := range r {
 		if n > 0 {
-			c.bits |= 1 << i
+			set |= 1 << i
+			most = max(most, n)
+		}
+	}
+	c.head, c.bits = uint32(b), set
+	if most <= inlineMost && bits.OnesCount32(set) <= inlineCounts {
+		s.release(c)
+		for i := slots - 1; i >= 0; i-- {
+			if r[i] > 0 {
+				c.data = c.data<<4 | uint64(r[i])
+			}
+		}
+		return
+	}
+	var buf [slots * binary.MaxVarintLen32]byte
+	data := buf[:0]
+	for _, n := range r {
+		if n > 0 {
 			data = binary.AppendUvarint(data, uint64(n))
 		}
 	}
@@ -97,15 +143,37 @@ func (s *shard) save(c *cell, b int64, r *ring) {
 // add counts n in the sub-bucket that is filling at t.
 func (s *shard) add(c *cell, t int64, n uint32) {
 	b := c.bucket(t)
-	if uint32(b) == c.head && c.bits&1 != 0 { // by far the most frequent: the first count grows in its byte
-		if data := s.counts(c); data[0] < 0x80 && n < 0x80 && data[0]+byte(n) < 0x80 {
-			data[0] += byte(n)
-			return
-		}
+	if c.class() == 0 && n <= inlineMost && c.addInline(b, n) {
+		return
 	}
 	r := s.load(c, b)
 	r[0] = saturated(uint64(r[0]) + uint64(n))
 	s.save(c, b, &r)
+}
+
+// addInline is add where that takes no more than data has; otherwise it does
+// nothing and reports false.
+func (c *cell) addInline(b int64, n uint32) bool {
+	shift := uint32(b) - c.head
+	set := c.counting(shift)
+	kept := bits.OnesCount32(set)
+	data := firstNibbles(c.data, kept)
+	switch {
+	case shift == 0 && set&1 != 0:
+		if uint32(data&inlineMost)+n > inlineMost {
+			return false
+		}
+		data += uint64(n)
+	case kept == inlineCounts:
+		return false
+	default:
+		data = data<<4 | uint64(n)
+	}
+	if shift >= slots {
+		shift = 0 // nothing was kept
+	}
+	c.head, c.bits, c.data = uint32(b), set<<shift|1, data
+	return true
 }
 
 // wait is how long it takes from t until need of the counts have gone, if the

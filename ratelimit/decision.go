@@ -38,7 +38,7 @@ type Decision struct {
 func (d *Decision) Refused() bool { return d.Limit != "" }
 
 // decide makes the Decision of charges that were taken.
-func (r *Rules) decide(charges []Charge, s *Subject, now time.Time) Decision {
+func (r *Rules) decide(charges []Charge, now time.Time) Decision {
 	speaks := -1
 	over := false
 	for i := range charges {
@@ -56,7 +56,7 @@ func (r *Rules) decide(charges []Charge, s *Subject, now time.Time) Decision {
 		switch {
 		case i == speaks:
 			d.Over = r.over(&charges[i], now)
-			d.Text = r.limits[charges[i].limit].sentence(&d.Over, s, now)
+			d.Text = r.limits[charges[i].limit].sentence(&d.Over, now)
 		case charges[i].Over:
 			d.Others = append(d.Others, r.over(&charges[i], now))
 		}
@@ -84,12 +84,12 @@ func (r *Rules) over(c *Charge, now time.Time) Over {
 }
 
 // sentence words a refusal for the other side.
-func (l *rule) sentence(o *Over, s *Subject, now time.Time) string {
+func (l *rule) sentence(o *Over, now time.Time) string {
 	count := l.Count.String()
 	if o.Max == 1 {
 		count = strings.TrimSuffix(count, "s")
 	}
-	text := strconv.Itoa(o.Max) + " " + count + " in " + spell(l.Window) + " " + l.whose(s) + "; again "
+	text := strconv.Itoa(o.Max) + " " + count + " in " + spell(l.Window) + " " + l.whose() + "; again "
 	if o.Again.IsZero() {
 		return text + "later"
 	}
@@ -100,7 +100,7 @@ func (l *rule) sentence(o *Over, s *Subject, now time.Time) string {
 var perPhrases = [...]string{"for one account", "from one address", "from one network", "to one recipient", "to one domain",
 	"from one sender", "from one sender domain"}
 
-func (l *rule) whose(s *Subject) string {
+func (l *rule) whose() string {
 	var all []string
 	for i, phrase := range perPhrases {
 		if !l.Per.has(1 << i) {

@@ -124,7 +124,9 @@ func (f *Fallback) Take(ctx context.Context, charges []Charge, now time.Time) (b
 		if err == nil {
 			return ok, nil
 		}
-		f.failed(now)
+		if ctx.Err() == nil { // a caller that gave up is no failure of the store
+			f.failed(now)
+		}
 	}
 	f.locally.Add(1)
 	return f.takeLocal(charges, now), nil
@@ -157,17 +159,11 @@ func (f *Fallback) mirror(charges []Charge, now time.Time) {
 
 func (f *Fallback) takeLocal(charges []Charge, now time.Time) bool {
 	machines, before := f.peers.Count(now)
-	most := make([]uint32, len(charges))
 	for i := range charges {
 		c := &charges[i]
-		most[i], c.local = c.Max, true
-		c.Max = Share(c.Max, machines, before)
+		c.local, c.Max = true, Share(c.Max, machines, before)
 	}
-	ok := f.local.take(charges, now, true)
-	for i := range charges {
-		charges[i].Max = most[i]
-	}
-	return ok
+	return f.local.take(charges, now, true)
 }
 
 // Settle implements Store. Its error is that of the shared store, where the

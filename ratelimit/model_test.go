@@ -42,9 +42,11 @@ type world struct {
 	window time.Duration
 	max    uint32
 	now    time.Time
+	back   time.Duration // how far the wall clock is behind now
 	keys   []model
 	open   []held
-	extra  int // what a crash may have lost
+	extra  int           // what crashes may have lost
+	lag    time.Duration // how long the clock's small steps may have held time still
 }
 
 func newWorld(t *testing.T, rnd *rand.Rand, o Options) *world {
@@ -54,6 +56,9 @@ func newWorld(t *testing.T, rnd *rand.Rand, o Options) *world {
 	w.table = NewTable(o, w.now)
 	return w
 }
+
+// wall is what the wall clock shows.
+func (w *world) wall() time.Time { return w.now.Add(-w.back) }
 
 // id spreads the keys of a world, two of them in one shard.
 func (w *world) id(key int) uint64 { return uint64(key)<<40 | uint64(key/2)<<7 | 5 }
@@ -65,7 +70,7 @@ func (w *world) charge(key int, amount uint32) []Charge {
 // take tries one reservation, and holds the answer against the model.
 func (w *world) take(key int, amount uint32) {
 	c := w.charge(key, amount)
-	ok, _ := w.table.Take(context.Background(), c, w.now)
+	ok, _ := w.table.Take(context.Background(), c, w.wall())
 	m := &w.keys[key]
 	if ok {
 		m.pending += int(amount)
@@ -74,8 +79,8 @@ func (w *world) take(key int, amount uint32) {
 		return
 	}
 	// Refused: even what ended up to a sub-bucket before the window fills it.
-	late := w.now.Add(-w.window - w.window/subs)
-	if m.within(late)+m.pending+w.extra+int(amount) <= int(w.max) {
+	late := w.now.Add(-w.window - w.window/subs - w.lag)
+	if m.within(late)+m.pending+int(amount) <= int(w.max) {
 		w.t.Fatalf("refused %d at %v: %d in the window and a sub-bucket, %d pending, max %d, window %v",
 			amount, w.now, m.within(late), m.pending, w.max, w.window)
 	}
@@ -97,7 +102,7 @@ func (w *world) settle(rnd *rand.Rand, outcome Outcome) {
 	i := rnd.IntN(len(w.open))
 	h := w.open[i]
 	w.open = append(w.open[:i], w.open[i+1:]...)
-	w.table.Settle(context.Background(), w.charge(h.key, h.amount), outcome, w.now)
+	w.table.Settle(context.Background(), w.charge(h.key, h.amount), outcome, w.wall())
 	m := &w.keys[h.key]
 	if outcome == Keep {
 		m.commit(int(h.amount), w.now)

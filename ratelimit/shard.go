@@ -93,7 +93,7 @@ func (s *shard) grow() {
 // drop frees the cell at a place, and moves those up that stand behind it only
 // because it was taken.
 func (s *shard) drop(hole int) {
-	s.room(&s.cells[hole], 0) // gives its block back
+	s.release(&s.cells[hole])
 	s.used--
 	for i := s.next(hole); !s.cells[i].free(); i = s.next(i) {
 		if s.gap(s.home(s.cells[i].id), i) >= s.gap(hole, i) {

@@ -2,8 +2,8 @@ package ratelimit
 
 import "encoding/binary"
 
-// blockSizes are what counts may take outside of their cell, by class; 26 counts
-// of a byte go into the first, and the largest ones possible into the last.
+// blockSizes are what counts may take outside of their cell, by class, of which 0
+// is inside. 26 counts below 128 go into the first, any 26 into the last.
 var blockSizes = [...]int{1: 32, 2: 64, 3: slots * binary.MaxVarintLen32}
 
 // blocksPerChunk is how many blocks are made at a time.
@@ -35,29 +35,30 @@ func (b *slab) take(size int) uint32 {
 	return b.used - 1
 }
 
-// counts gives the bytes that hold the counts of a cell, and perhaps more.
-func (s *shard) counts(c *cell) []byte {
-	class := c.class()
-	if class == 0 {
-		return c.data[:]
-	}
-	return s.slabs[class].at(binary.LittleEndian.Uint32(c.data[:]), blockSizes[class])
+// block gives the block of a cell that has one.
+func (s *shard) block(c *cell) []byte {
+	return s.slabs[c.class()].at(uint32(c.data), blockSizes[c.class()])
 }
 
-// room gives the bytes for counts of this size; what was in them is lost.
+// room gives a block for counts of this size; what was in the old one is lost.
 func (s *shard) room(c *cell, size int) []byte {
-	class := 0
-	for size > len(c.data) && size > blockSizes[class] {
+	class := 1
+	for size > blockSizes[class] {
 		class++
 	}
-	if old := c.class(); old != class {
-		if old != 0 {
-			s.slabs[old].free = append(s.slabs[old].free, binary.LittleEndian.Uint32(c.data[:]))
-		}
-		if class != 0 {
-			binary.LittleEndian.PutUint32(c.data[:], s.slabs[class].take(blockSizes[class]))
-		}
-		c.mode = c.mode&^classBits | uint32(class)<<classShift
+	if c.class() != class {
+		s.release(c)
+		c.data = uint64(s.slabs[class].take(blockSizes[class]))
+		c.mode |= uint32(class) << classShift
 	}
-	return s.counts(c)
+	return s.block(c)
+}
+
+// release takes the block of a cell away, if it has one.
+func (s *shard) release(c *cell) {
+	if class := c.class(); class != 0 {
+		s.slabs[class].free = append(s.slabs[class].free, uint32(c.data))
+		c.mode &^= classBits
+	}
+	c.data = 0
 }

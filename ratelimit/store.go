@@ -10,7 +10,7 @@ import (
 type Charge struct {
 	ID     uint64        // the counter: a keyed hash of the limit and of whose mail it is
 	Window time.Duration // whole seconds; the same for the same ID
-	Max    uint32        // how much the counter may hold
+	Max    uint32        // how much the counter may hold; Take may lower it to what holds for now
 	Amount uint32        // 1 or more
 	Report bool          // count it, and do not refuse for it
 

@@ -13,7 +13,8 @@ const DefaultKeys = 4_000_000
 // Options are those of a Table. The zero Options are good.
 type Options struct {
 	// Keys is how many counters are kept, 0 for DefaultKeys. One takes 40 to 50
-	// bytes, and 32 more where mail came in more than eight of its sub-buckets.
+	// bytes, and 32 more where mail came in more than 16 of its sub-buckets, or
+	// more than 15 in one.
 	Keys int
 
 	// Track keeps a list of counters that changed, for ExportChanged.
@@ -172,7 +173,7 @@ func (t *Table) Reset(charges []Charge) {
 	for i := range charges {
 		s := t.shard(charges[i].ID)
 		if e := s.find(charges[i].ID); e != nil {
-			s.room(e, 0)
+			s.release(e)
 			e.bits = 0
 			e.mode &^= atLimit
 			s.touch(e)

@@ -117,7 +117,7 @@ func (tx *Transaction) take(ctx context.Context, s *Subject, stage Stage, now ti
 	if ok {
 		tx.hold(stage)
 	}
-	return tx.rules.decide(tx.asked, s, now)
+	return tx.rules.decide(tx.asked, now)
 }
 
 // holds reports whether this mail has reserved of a counter already.
