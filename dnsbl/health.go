@@ -339,7 +339,7 @@ func (h *Health) tell(c Change) {
 // A VisitSeen is what a judged visit says about the lists.
 type VisitSeen struct {
 	Client  netip.Addr
-	Hit     []string // ids of the lists with a hit, each once; lists that speak for the client too
+	Hit     []string // ids of the lists with a hit, each once, the first 32; lists that speak for the client too
 	Clean   bool     // no other fault was found: no points against it but those of lists
 	Trusted bool     // allow-listed, exempt or authenticated
 }

@@ -22,7 +22,7 @@ func (h *Health) leap(t *roster, w *watched) {
 func (h *Health) secondSign(t *roster, w *watched) {
 	h.settle(w, func(now time.Time) (Change, bool) {
 		clean, trusted := t.clean.n.Load(), t.trusted.n.Load()
-		if w.state.state != Up || !w.clean.known || !w.trusted.known || !w.against() ||
+		if w.state.state != Up || !w.clean.known || !w.trusted.known ||
 			trusted < trustedSeen || w.trusted.hits.n.Load() < trustedHits ||
 			!w.trusted.jumped(trusted, trustedLeast, trustedMore) {
 			return Change{}, false

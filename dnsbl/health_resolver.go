@@ -110,9 +110,6 @@ func (h *Health) accuse(w *watched, e evidence, test bool) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.find(w.id) != w { // a test's, of before a reload
-		return
-	}
 	now := time.Now()
 	before := w.state
 	c, changed := w.state.against(e.shows, e.reason, e.remedy, test, h.every, now)

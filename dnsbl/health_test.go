@@ -211,6 +211,35 @@ func TestHealth(t *testing.T) {
 			w.pass(30 * time.Hour)
 			w.wantLines()
 			w.want("a", Up)
+			for i := range 20 {
+				w.visit("a", client(i))
+			}
+			w.want("a", Up) // its visits say no more than its tests
+			w.asker.set(below("a.example.org", always(timedOut())))
+			w.pass(2 * testEvery)
+			w.want("a", Silent)
+		}},
+		{"what is usual must be known before a jump among trusted clients suspends", func(w *ward) {
+			w.allUp()
+			for i := range 60 {
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Clean: true})
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Trusted: true})
+			}
+			w.pass(time.Second)
+			w.want("a", Up)
+		}},
+		{"an allow list that trusted clients are on is as it must be", func(w *ward) {
+			w.allUp()
+			for i := range 3 * sketchFull {
+				w.Judged(VisitSeen{Client: client(i), Clean: true})
+				w.Judged(VisitSeen{Client: client(i), Trusted: true})
+			}
+			for i := range 60 {
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"white"}, Clean: true})
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"white"}, Trusted: true})
+			}
+			w.pass(time.Second)
+			w.want("white", Up)
 		}},
 		{"a resolver that makes answers up suspends all lists, with one line each way", func(w *ward) {
 			w.allUp()
@@ -251,6 +280,38 @@ func TestHealth(t *testing.T) {
 			w.asker.set(always(found("127.0.0.1")))
 			w.pass(2 * testEvery)
 			w.wantLines(`list=all from=up to=suspended`)
+		}},
+		{"a list answer that the resolver made up just after it was asked is told as the resolver's", func(w *ward) {
+			w.allUp()
+			w.asker.set(always(found("127.0.0.1")))
+			if w.Confirm(w.t.Context(), "a", IP4) || w.Counts("a") {
+				w.t.Fatal("a made up answer confirms")
+			}
+			w.pass(3 * time.Second)
+			w.wantLines(`list=all from=up to=suspended`)
+		}},
+		{"a change that is still to be told at the end is told", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("b.example.org", always(found("10.0.0.1"))))
+			w.visit("b", client(1))
+			w.wantLines()
+			w.stop()
+			<-w.done
+			w.wantLines("list=b from=up to=suspended")
+		}},
+		{"a test of before a reload changes and tells nothing", func(w *ward) {
+			for _, r := range []Reply{noRecord(), timedOut(), found("10.0.0.1"), found("127.255.255.254")} {
+				r.Took = 2 * time.Second
+				w.Use(w.lists[:1], w.asker, testEvery)
+				w.asker.set(below("a.example.org", always(r)))
+				if w.stop == nil {
+					w.run()
+				}
+				w.pass(time.Second)
+				w.Use(nil, w.asker, testEvery)
+				w.pass(time.Minute)
+				w.wantLines()
+			}
 		}},
 		{"a domain list that was asked about an address does not count as refusing", func(w *ward) {
 			w.allUp()
