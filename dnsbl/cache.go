@@ -51,7 +51,7 @@ const (
 	maxSlot    = 1<<14 - 1 // 2 octets of a uvarint
 )
 
-// defaultCache is the bound where none is given: 100,000 clients with all that
+// defaultCache is the bound where none is given: 150,000 clients with all that
 // 20 lists say of their names too.
 const defaultCache = 32 << 20
 

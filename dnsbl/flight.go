@@ -19,6 +19,7 @@ type flight struct {
 	answer Answer
 	kept   kept
 	keep   bool
+	raised any // a panic on the way
 }
 
 // A flightKey finds the question that is out: the name holds list, subject and key.
@@ -31,7 +32,8 @@ type flightKey struct {
 // asking them in parallel. It returns when all are back, or when ctx ends: then the
 // others are Unknown by Budget. Partial, if not nil, is called in between, in the
 // goroutine of Ask and after each answer but the last, with all answers: those still
-// out are Unknown and Pending. It must not keep them.
+// out are Unknown and Pending. It must not keep them. A panic of the Asker is raised
+// again here.
 func (s *Set) Ask(ctx context.Context, sub Subject, partial func([]Answer)) []Answer {
 	var room [recordRoom]byte
 	t, record, ok := s.glance(sub, room[:0])
@@ -48,6 +50,10 @@ func (s *Set) Ask(ctx context.Context, sub Subject, partial func([]Answer)) []An
 		select {
 		case f := <-q.arrived:
 			q.land(f)
+			if f.raised != nil { // a bug of ours, to be met where it is contained
+				q.leave(nil)
+				panic(f.raised)
+			}
 			if partial != nil && q.out > 0 {
 				partial(answers)
 			}
@@ -192,24 +198,35 @@ func (s *Set) board(ctx context.Context, k flightKey, m member, arrived chan<- *
 // fly asks, and tells those who wait.
 func (s *Set) fly(ctx context.Context, k flightKey, f *flight, slot uint16) {
 	defer f.cancel()
-	reply := s.asker.A(ctx, k.name)
-	answer := f.list.hear(reply)
-	if answer.Took == 0 {
-		answer.Took = s.now().Sub(f.began)
-	}
-	if ctx.Err() == nil {
-		s.watch.Saw(&answer) // before anybody acts on it
-	}
+	var reply Reply
+	answer := Answer{List: f.list, Reason: troubleName(0)}
+	raised := contained(func() {
+		reply = s.asker.A(ctx, k.name)
+		answer = f.list.hear(reply)
+		if answer.Took == 0 {
+			answer.Took = s.now().Sub(f.began)
+		}
+		if ctx.Err() == nil {
+			s.watch.Saw(&answer) // before anybody acts on it
+		}
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.flights[k] == f {
 		delete(s.flights, k)
 	}
-	f.answer = answer
+	f.answer, f.raised = answer, raised
 	f.kept, f.keep = s.pack(&answer, reply, slot)
 	for _, w := range f.waiters {
 		w <- f
 	}
+}
+
+// contained runs fn and hands back its panic, if there is one.
+func contained(fn func()) (raised any) {
+	defer func() { raised = recover() }()
+	fn()
+	return nil
 }
 
 // leave takes one who waits from a flight. Landed says that the answer has come

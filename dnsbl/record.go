@@ -116,7 +116,7 @@ func next(base uint32, entries []byte) (e kept, rest []byte, ok bool) {
 	if e.slot >= 0x80 {
 		e.slot, b = e.slot&0x7f|uint16(b[0])<<7, b[1:]
 	}
-	if len(b) < 2 {
+	if len(b) < 2 || e.slot == 0 {
 		return kept{}, nil, false
 	}
 	head := binary.BigEndian.Uint16(b)

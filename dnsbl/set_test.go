@@ -3,9 +3,13 @@ package dnsbl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -417,6 +421,29 @@ func TestAClosedSetAsksNothing(t *testing.T) {
 	})
 }
 
+// A broken Asker has a bug.
+type broken struct{ *zoneFile }
+
+func (b broken) A(ctx context.Context, name string) Reply {
+	if strings.HasSuffix(name, "spamcop.net") {
+		panic("a bug")
+	}
+	return b.zoneFile.A(ctx, name)
+}
+
+func TestAPanicIsRaisedWhereItIsContained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := newZoneFile()
+		z.hold = make(chan struct{}) // nobody opens it: the other question must be given up
+		s := NewSet(find(t, "spamhaus-zen", "spamcop"), broken{z}, nil, Options{})
+		raised := contained(func() { s.Ask(t.Context(), atConnect("192.0.2.7"), nil) })
+		if raised != "a bug" {
+			t.Errorf("raised %v", raised)
+		}
+		s.Close()
+	})
+}
+
 func TestASetIsBounded(t *testing.T) {
 	var lists []List
 	for range MaxLists + 10 {
@@ -427,4 +454,44 @@ func TestASetIsBounded(t *testing.T) {
 	if n := len(s.Ask(t.Context(), atConnect("192.0.2.7"), nil)); n != MaxLists {
 		t.Errorf("%d lists are asked, want %d", n, MaxLists)
 	}
+}
+
+// TestManyAtOnce asks about few subjects from many sides, with a cache too small
+// for them, and leaves early now and then.
+func TestManyAtOnce(t *testing.T) {
+	z := newZoneFile()
+	for i := range 50 {
+		z.set(fmt.Sprintf("%d.0.0.45.zen.spamhaus.org", i), "127.0.0.4")
+	}
+	w := &doorman{out: map[string]bool{}}
+	s := NewSet(find(t, "spamhaus-zen", "spamcop", "dnswl", "surbl", "spamhaus-dbl"), z, w, Options{Cache: NewCache(1 << 15)})
+	var wg sync.WaitGroup
+	for side := range 8 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(1, uint64(side)))
+			for range 150 {
+				i := rng.IntN(100)
+				ctx, cancel := context.WithCancel(context.Background())
+				leave := rng.IntN(4) == 0
+				answers := s.Ask(ctx, Subject{Addr: numbered(i), Stage: Connect}, func([]Answer) {
+					if leave {
+						cancel()
+					}
+				})
+				for _, a := range answers {
+					if want := a.List.ID == "spamhaus-zen" && i < 50; a.State == Hit != want && a.State != Unknown {
+						t.Errorf("subject %d: %s", i, said(a))
+					}
+					if a.State == Unknown && !leave {
+						t.Errorf("subject %d, nobody left: %s", i, said(a))
+					}
+				}
+				cancel()
+				s.Ask(context.Background(), Subject{Name: fmt.Sprintf("mail.domain-%d.example", i), Stage: Helo}, nil)
+			}
+		})
+	}
+	wg.Wait()
+	s.Close()
+	w.saw()
 }
