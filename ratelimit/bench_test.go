@@ -128,3 +128,31 @@ func BenchmarkMail(b *testing.B) {
 	b.ReportMetric(float64(cpu()-before)/float64(b.N), "cpu-ns/decision")
 	runtime.KeepAlive(c.table)
 }
+
+// BenchmarkSnapshot exports and imports a million accounts with three counters each.
+func BenchmarkSnapshot(b *testing.B) {
+	c := crowded()
+	b.ReportAllocs()
+	for range b.N {
+		before := cpu()
+		var size, longest int
+		table := NewTable(Options{}, c.now)
+		for frame := range c.table.ExportAll(c.now) {
+			size += len(frame)
+			longest = max(longest, len(frame))
+			f, _, err := NextFrame(frame)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := table.Import(f, c.now); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric((cpu() - before).Seconds(), "cpu-s/million")
+		b.ReportMetric(float64(size)/million, "disk-B/account")
+		b.ReportMetric(float64(longest), "B/frame")
+		if got, want := table.Stats().Keys, 2*million; got < want {
+			b.Fatalf("%d counters came back, want %d or more", got, want)
+		}
+	}
+}

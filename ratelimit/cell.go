@@ -181,13 +181,16 @@ func (c *cell) addInline(b int64, n uint32) bool {
 func (s *shard) wait(c *cell, t int64, need uint64) time.Duration {
 	b := c.bucket(t)
 	r := s.load(c, b)
-	r[0] = saturated(uint64(r[0]) + uint64(c.pend))
 	for i := slots - 1; i >= 0; i-- {
-		if uint64(r[i]) >= need {
+		has := uint64(r[i])
+		if i == 0 {
+			has += uint64(c.pend)
+		}
+		if has >= need {
 			gone := (b - int64(i) + slots) * width(c.window()) // its end, and a window
 			return time.Duration(gone-t) * time.Millisecond
 		}
-		need -= uint64(r[i])
+		need -= has
 	}
 	return 0
 }

@@ -70,10 +70,11 @@ func (c *clock) step(now time.Time) {
 	}
 }
 
-// ahead is how far the wall clock is ahead of this one, in milliseconds. What
-// is below the tolerance is noise of two clocks being read.
+// ahead is how far the wall clock is ahead of this one, in milliseconds. Both are
+// taken from now, however late it is. What is below the tolerance is noise.
 func (c *clock) ahead(now time.Time) int64 {
-	d := now.UnixMilli() - c.see(now)
+	c.see(now)
+	d := now.UnixMilli() - c.raw(now) - c.shift.Load()
 	if d >= -stepTolerance && d <= stepTolerance {
 		return 0
 	}

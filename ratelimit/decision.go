@@ -143,8 +143,9 @@ func moment(t, now time.Time) string {
 	if up := t.Truncate(unit); up.Before(t) {
 		t = up.Add(unit)
 	}
+	form += " UTC"
 	if t.Year() != now.Year() || t.YearDay() != now.YearDay() {
-		form = "2 January " + form
+		form += " on 2 January"
 	}
-	return t.Format(form + " UTC")
+	return t.Format(form)
 }

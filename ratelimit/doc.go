@@ -42,7 +42,8 @@
 // windows end early. What is exported carries the wall clock's time; what seems
 // to be of the future at import is taken as of now. So a clock that stepped back
 // gives nothing anew, and shuts nobody out for longer than a window and one
-// sub-bucket.
+// sub-bucket. Where the clock stepped between an export and its import, what was
+// exported may count for one sub-bucket more.
 //
 // # What is kept
 //

@@ -35,13 +35,13 @@ func snapshot(table *Table, now time.Time) []byte {
 // TestRestarts is the promise over restarts: after a clean one nothing is lost,
 // after a crash no more than what ended since the last export.
 func TestRestarts(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(60) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 5))
 			w := newWorld(t, rnd, Options{Track: true})
 			var kept []byte
 			ended := 0 // when kept was written
-			for range 1000 {
+			for range 600 {
 				w.step(rnd)
 				switch rnd.IntN(60) {
 				case 0, 1, 2:

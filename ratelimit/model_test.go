@@ -131,11 +131,11 @@ func (w *world) step(rnd *rand.Rand) {
 
 // TestNeverMoreThanTheMaximumNorLaterThanASubBucket is the promise, against the model.
 func TestNeverMoreThanTheMaximumNorLaterThanASubBucket(t *testing.T) {
-	for seed := range uint64(400) {
+	for seed := range uint64(120) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			w := newWorld(t, rnd, Options{})
-			for range 1500 {
+			for range 800 {
 				w.step(rnd)
 			}
 		})
@@ -145,7 +145,7 @@ func TestNeverMoreThanTheMaximumNorLaterThanASubBucket(t *testing.T) {
 // TestAgainIsTrue comes again when a refusal said so, and not a millisecond before.
 func TestAgainIsTrue(t *testing.T) {
 	told := 0
-	for seed := range uint64(300) {
+	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
 		w := newWorld(t, rnd, Options{})
 		for range 300 {

@@ -80,8 +80,12 @@ func (r *Rules) add(l Limit) error {
 	l.When.Plans, l.When.History = slices.Clone(l.When.Plans), slices.Clone(l.When.History)
 	id := append([]byte("limit\x00"+l.Name), 0, byte(l.Count))
 	id = binary.AppendUvarint(id, uint64(l.Window/time.Second))
+	salt := uint32(r.secret.sum(id))
+	if slices.ContainsFunc(r.limits, func(o rule) bool { return o.kind == uint8(i) && o.salt == salt }) {
+		return fmt.Errorf("limit %q would share its counters with another; give it another name", l.Name) // one in 2^32
+	}
 	r.limits = append(r.limits, rule{
-		Limit: l, salt: uint32(r.secret.sum(id)), kind: uint8(i),
+		Limit: l, salt: salt, kind: uint8(i),
 		atRcpt: l.Count == Recipients || l.Per.has(PerRecipient|PerRecipientDomain),
 	})
 	return nil

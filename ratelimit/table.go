@@ -131,7 +131,9 @@ func (t *Table) reserve(charges []Charge, at int64) {
 	for i := range charges {
 		if c := &charges[i]; !c.found {
 			e := t.shard(c.ID).insert(c.ID, c.seconds(), at)
-			e.pend = c.Amount
+			if e.pend = c.Amount; c.Amount >= c.Max {
+				e.mode |= atLimit
+			}
 		}
 	}
 }

@@ -218,7 +218,7 @@ func TestSentences(t *testing.T) {
 		{"the ramp", Ramp(), 100, time.Hour, "100 messages in 24 hours for a new account; again after 15:20 UTC"},
 		{"one", per(PerAccount), 1, time.Hour, "1 message in 1 hour for one account; again after 15:20 UTC"},
 		{"soon, to the second", per(PerClient), 5, time.Minute, "5 messages in 1 hour from one address; again after 14:20:31 UTC"},
-		{"tomorrow", Limit{Per: PerNetwork, Count: Recipients, Window: 7 * day}, 5, 11 * time.Hour, "5 recipients in 7 days from one network; again after 27 November 01:20 UTC"},
+		{"tomorrow", Limit{Per: PerNetwork, Count: Recipients, Window: 7 * day}, 5, 11 * time.Hour, "5 recipients in 7 days from one network; again after 01:20 UTC on 27 November"},
 		{"minutes", Limit{Per: PerRecipient, Window: 90 * time.Minute}, 5, time.Hour, "5 messages in 90 minutes to one recipient; again after 15:20 UTC"},
 		{"seconds", Limit{Per: PerSender, Window: 90 * time.Second}, 5, 0, "5 messages in 90 seconds from one sender; again later"},
 		{"a combination", Limit{Per: PerAccount | PerRecipientDomain, Window: day}, 5, time.Hour, "5 messages in 24 hours for one account to one domain; again after 15:20 UTC"},
