@@ -28,6 +28,7 @@ func (j *Judgement) speakAs(v *Verdict, k kind, id string) {
 	text := noReason
 	if k != kinds {
 		r = table[k]
+		v.Speaker = r.id
 		if t := clean(j.policy.Texts[r.id]); t != "" {
 			text = t
 		}
@@ -38,6 +39,7 @@ func (j *Judgement) speakAs(v *Verdict, k kind, id string) {
 	}
 	text = strings.ReplaceAll(text, "{client}", j.clientText())
 	if k.ofList() {
+		v.Speaker = id
 		text = j.listText(text, id)
 	}
 	v.Text = clip(text)

@@ -35,6 +35,7 @@ type Verdict struct {
 	Action   Action
 	Code     int       // basic reply code, 0 on Continue
 	Status   string    // enhanced status code (RFC 3463), "" on Continue
+	Speaker  string    // id of the finding whose reply this is, "" where none has one
 	Text     string    // US-ASCII, one line, no codes, no id; of client data only its address
 	Score    float64   // visit and recipient together
 	Findings []Finding // the recipient's own; the visit's stand in its Judgement. A lift of the visit stands here too, with positive points, where it has points left that may not be spent on these

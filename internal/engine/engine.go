@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mailprofiled/dnsbl"
 	"mailprofiled/internal/local"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
@@ -50,6 +51,8 @@ type Options struct {
 	Local        *local.Set    // the operator's own rules; nil for none
 	Budget       time.Duration // the longest wait for outside answers before one reply
 	Resolver     Resolver
+	Lists        *dnsbl.Set      // the DNS lists in use; nil for none
+	ListWatch    ListWatch       // learns how well they are; nil: nobody
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Logger       *slog.Logger
 	Hash         *logging.Hasher  // of mail addresses in log lines; nil: they stand there as they are
@@ -70,7 +73,8 @@ type Engine struct {
 	spf    *spf.Checker
 	exempt map[string]bool // recipients, folded
 
-	warned atomic.Int64 // when warnUnreadable last spoke, Unix seconds
+	trusted atomic.Uint64 // transactions of trusted clients, see sampleLists
+	warned  atomic.Int64  // when warnUnreadable last spoke, Unix seconds
 
 	mu sync.Mutex
 	us map[MTA]*profile.Us // by what the MTA said of itself: a handful of values
@@ -103,6 +107,9 @@ func (e *Engine) Connect(c Client) *Visit {
 	defer v.waited(StageConnect, v.clock())
 	if v.trust == profile.Stranger {
 		v.askReverse()
+		if v.asksAtOnce() {
+			v.askClientLists()
+		}
 	}
 	return v
 }

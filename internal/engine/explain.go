@@ -75,10 +75,14 @@ func (v *Visit) explainMail(q Query) {
 		mail.From = bracketed(*q.From)
 	}
 	v.tx = v.newTransaction(mail)
-	if q.From != nil && v.tx.trust == profile.Stranger {
+	if v.tx.trust != profile.Stranger {
+		return
+	}
+	if q.From != nil {
 		v.askSender()
 		v.askSPF()
 	}
+	v.askMailLists()
 }
 
 func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {

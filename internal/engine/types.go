@@ -14,6 +14,9 @@ type Client struct {
 	Door  *Door // where the MTA came in; nil: one without settings of its own
 }
 
+// RoleSubmission is the role of a door where an operator's own customers log in.
+const RoleSubmission = "submission"
+
 // A Door is one place where MTAs come in, with what differs there. It is not
 // changed once it is in use.
 type Door struct {

@@ -27,7 +27,9 @@ type Visit struct {
 	rdns *asked[profile.RDNS]
 	helo *asked[profile.Helo]
 
-	tx *transaction // nil outside a transaction
+	lists        clientLists
+	tx           *transaction // nil outside a transaction
+	transactions int          // begun
 }
 
 func newVisit(e *Engine, c Client) *Visit {
@@ -43,6 +45,9 @@ func newVisit(e *Engine, c Client) *Visit {
 func (v *Visit) Helo(name string) {
 	defer v.waited(StageHelo, v.clock())
 	v.askHelo(profile.Helo{Given: profile.Shown, Name: name})
+	if v.asksAtOnce() {
+		v.askHeloLists(name)
+	}
 }
 
 // Mail opens a transaction and drops one that is open. It blocks only when the
@@ -51,6 +56,7 @@ func (v *Visit) Mail(m Mail) Answer {
 	defer v.waited(StageMail, v.clock())
 	v.finish()
 	v.tx = v.newTransaction(m)
+	v.transactions++
 	if v.heloGiven() == profile.Unseen {
 		v.helo = known(profile.Helo{Given: profile.Withheld})
 	}
@@ -58,6 +64,9 @@ func (v *Visit) Mail(m Mail) Answer {
 		v.askAgain()
 		v.askSender()
 		v.askSPF()
+		v.askMailLists()
+	} else {
+		v.sampleLists()
 	}
 	if a, denied := v.denyAtMail(); denied {
 		return a
@@ -129,6 +138,9 @@ func (v *Visit) finish() {
 	v.logVerdicts(v.tx)
 	v.tx.sender.letGo()
 	v.tx.spf.letGo()
+	if v.tx.lists != nil {
+		v.tx.lists.letGo()
+	}
 	v.tx = nil
 }
 
@@ -141,6 +153,7 @@ type transaction struct {
 	path     profile.Sender // of mail.From, as it reads
 	sender   *asked[profile.Sender]
 	spf      *asked[profile.SPF]
+	lists    *asked[[]listHit] // of the sender's domain, or of the client as one that bounces; may be nil
 	queueID  string
 	rcpts    int // judged, the refused among them
 	accepted int
@@ -149,6 +162,8 @@ type transaction struct {
 
 	judgement *profile.Judgement // from the first answer on
 	session   profile.Session    // what was judged
+	listHits  []listHit          // of session.Lists, in the same order
+	worded    bool               // a list was asked for its own words
 	took      time.Duration      // the longest wait of a reply
 	verdicts  []spoken
 }
@@ -169,9 +184,13 @@ func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	start := v.e.o.Now()
 	v.judge()
 	verdict := v.decide(rcpt)
+	if len(v.tx.listHits) > 0 {
+		verdict = v.ownWords(verdict, rcpt, start.Add(v.e.o.Budget))
+	}
 	v.tx.took = max(v.tx.took, v.e.o.Now().Sub(start))
 	if v.tx.note(verdict, rcpt, stage) {
 		v.observed(&verdict, stage)
+		v.swayed(rcpt, &verdict)
 	}
 	if v.e.o.Monitor {
 		return Answer{}
@@ -191,6 +210,7 @@ func (v *Visit) judge() {
 	tx.session = v.facts()
 	tx.session.Local = v.localHits(&tx.session, v.counted())
 	tx.judgement = profile.Judge(&tx.session, v.e.o.Policy)
+	v.watchLists(tx.listHits)
 }
 
 // decide asks profile, and lets a deferred visit pass that has come back
@@ -244,7 +264,9 @@ func (v *Visit) heloGiven() profile.Given {
 func (v *Visit) facts() profile.Session {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.tx.listHits = v.listHits()
 	return profile.Session{
+		Lists:  listFacts(v.tx.listHits),
 		Client: v.client.Addr,
 		Trust:  v.tx.trust,
 		Us:     v.us,
@@ -261,7 +283,14 @@ func (v *Visit) await() {
 		return
 	}
 	var timer *time.Timer
-	for _, done := range []<-chan struct{}{v.rdns.done, v.helo.done, v.tx.sender.done, v.tx.spf.done} {
+	room := [8]<-chan struct{}{v.rdns.done, v.helo.done, v.tx.sender.done, v.tx.spf.done}
+	out := room[:4]
+	for _, lists := range v.outLists() {
+		if lists != nil {
+			out = append(out, lists.done)
+		}
+	}
+	for _, done := range out {
 		if done == nil {
 			continue
 		}
