@@ -39,5 +39,5 @@ func Example() {
 	// Output:
 	// goes on
 	// goes on
-	// tempfail by "new accounts": 2 messages in 24 hours for a new account; again after 14:17 UTC on 27 November
+	// tempfail by "new accounts": 2 messages in 24 hours for a new account; again after 13:27 UTC on 27 November
 }
