@@ -92,6 +92,9 @@ func (a *Answer) Points() float64 {
 type Watch interface {
 	// Counts reports whether the list may be asked and its answers count.
 	Counts(id string) bool
+	// Generation is a number that is another one after each time that the list
+	// stopped counting: what it said before is not used again.
+	Generation(id string) uint32
 	// Saw is told of each question that was asked, once, before its answer is
 	// acted on, also when it failed. One given up at the deadline of the last
 	// who waited is told as Unknown by Budget, with how long that was; one given

@@ -80,9 +80,9 @@ func fill(b *testing.B, s *Set, sub Subject) {
 	q := quest{set: s, target: &t, sub: sub, answers: answers}
 	for _, a := range answers {
 		reply := s.asker.A(context.Background(), "")
-		f := &flight{list: a.List, answer: a.List.hear(reply)}
+		f := &flight{list: a.List, began: s.now(), answer: a.List.hear(reply)}
 		zone, _ := a.List.zone()
-		f.kept, f.keep = s.pack(&f.answer, reply, s.cache.slot(a.List.ID, zone))
+		f.kept, f.keep = s.pack(&f.answer, reply, s.cache.slots.of(a.List.ID, zone).n)
 		q.landed = append(q.landed, f)
 	}
 	q.keep()
@@ -131,5 +131,35 @@ func BenchmarkMatch(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		l.match(buf[:0], 127<<24|22)
+	}
+}
+
+// BenchmarkKnownWatched is a known client with a Health that says which lists count.
+func BenchmarkKnownWatched(b *testing.B) {
+	lists := find(b, twenty...)
+	h := NewHealth(HealthOptions{})
+	h.Use(lists, none{}, time.Hour)
+	for _, w := range h.roster.Load().all {
+		w.counts.Store(true)
+	}
+	s := NewSet(lists, none{}, h, Options{})
+	const clients = 1000
+	var all [clients][4]Subject
+	for i := range all {
+		all[i] = visit(i)
+		for _, sub := range all[i] {
+			fill(b, s, sub)
+		}
+	}
+	buf := make([]Answer, 0, 32)
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		for _, sub := range all[n%clients] {
+			if answers, known := s.Known(sub, buf); !known || len(answers) == 0 {
+				b.Fatal("not known")
+			}
+		}
+		n++
 	}
 }

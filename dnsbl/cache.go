@@ -1,7 +1,6 @@
 package dnsbl
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
@@ -24,9 +23,7 @@ type Cache struct {
 	seed, check maphash.Seed
 	epoch       time.Time
 	shards      []shard
-
-	mu    sync.Mutex
-	slots map[[sha256.Size]byte]uint16
+	slots       *slots
 }
 
 type shard struct {
@@ -48,7 +45,6 @@ const (
 	manyShards = 16
 	fullPage   = 64 << 10
 	maxRecord  = 2 << 10
-	maxSlot    = 1<<14 - 1 // 2 octets of a uvarint
 )
 
 // defaultCache is the bound where none is given: 150,000 clients with all that
@@ -66,7 +62,7 @@ func NewCache(limit int64) *Cache {
 	}
 	c := &Cache{
 		seed: maphash.MakeSeed(), check: maphash.MakeSeed(), shards: make([]shard, n),
-		epoch: time.Now().Add(-2 * keepStale), slots: map[[sha256.Size]byte]uint16{},
+		epoch: time.Now().Add(-2 * keepStale), slots: newSlots(),
 	}
 	for i := range c.shards {
 		s := &c.shards[i]
@@ -75,21 +71,6 @@ func NewCache(limit int64) *Cache {
 		s.index.slots = make([]place, 64)
 	}
 	return c
-}
-
-// slot gives a list its number in records: the same for the same id, zone and key,
-// as long as the cache lives. It is 0, and the list not kept, when there were more
-// lists than numbers. What it remembers tells no key.
-func (c *Cache) slot(id, zone string) uint16 {
-	sum := sha256.Sum256([]byte(id + "\x00" + zone))
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n, ok := c.slots[sum]
-	if !ok && len(c.slots) < maxSlot {
-		n = uint16(len(c.slots) + 1)
-		c.slots[sum] = n
-	}
-	return n
 }
 
 // now is a time in ticks.
@@ -127,17 +108,17 @@ func (c *Cache) get(buf []byte, k key) []byte {
 	return buf
 }
 
-// put merges what came into the record of a subject. Of a whole name it also says
-// how much of it is the registered domain.
-func (c *Cache) put(k key, fresh []kept, registered int, now uint32) {
+// put merges what was asked at that tick or later into the record of a subject. Of a
+// whole name it also says how much of it is the registered domain.
+func (c *Cache) put(k key, fresh []kept, registered int, written uint32) {
 	var buf [256]byte
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, p := s.find(k)
-	record := merge(buf[:0], old, fresh, registered, now)
+	record := merge(buf[:0], old, fresh, registered, written, c.slots)
 	if len(record) > maxRecord {
-		record = merge(buf[:0], nil, fresh, registered, now)
+		record = merge(buf[:0], nil, fresh, registered, written, c.slots)
 	}
 	if len(record) <= len(old) && !s.old(p) {
 		copy(old, record)

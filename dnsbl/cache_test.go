@@ -45,6 +45,9 @@ func TestTheCacheIsRight(t *testing.T) {
 	c := NewCache(1 << 17)
 	rng := rand.New(rand.NewPCG(7, 7))
 	now := c.now(time.Now())
+	for i := range 200 {
+		c.slots.of(fmt.Sprint(i), "")
+	}
 	last := map[int]uint32{}
 	found := 0
 	for range 60_000 {
@@ -106,19 +109,52 @@ func TestAnswersThatAreRenewedTakeNoMoreRoom(t *testing.T) {
 
 func TestSlots(t *testing.T) {
 	c := NewCache(0)
-	a, b := c.slot("a", "bl.example"), c.slot("b", "bl.example")
-	if a == b || a == 0 || b == 0 || c.slot("a", "bl.example") != a {
-		t.Errorf("slots %d and %d", a, b)
+	a, b := c.slots.of("a", "bl.example"), c.slots.of("b", "bl.example")
+	if a == b || a.n == b.n || a.n == 0 || b.n == 0 || c.slots.of("a", "bl.example") != a {
+		t.Errorf("slots %d and %d", a.n, b.n)
 	}
-	if c.slot("a", "key.bl.example") == a {
+	if c.slots.of("a", "key.bl.example") == a {
 		t.Error("a list under another key is the same list")
 	}
-	for i := range 2 * maxSlot {
-		if n := c.slot(fmt.Sprint(i), ""); n > maxSlot {
-			t.Fatalf("slot %d does not fit a record", n)
+	for i := range maxSlot + 9 {
+		if s := c.slots.of(fmt.Sprint(i), ""); s.n > maxSlot {
+			t.Fatalf("slot %d does not fit a record", s.n)
 		}
 	}
-	if c.slot("a", "bl.example") != a || c.slot("one more", "") != 0 {
+	if c.slots.of("a", "bl.example") != a || c.slots.of("one more", "").n != 0 {
 		t.Error("a full table takes more, or forgot the first")
+	}
+}
+
+func TestSlotsHeedGenerations(t *testing.T) {
+	s := newSlots().of("a", "bl.example")
+	s.heed(100, 7)
+	if !s.trusts(50) {
+		t.Error("the first generation that is seen is a new one")
+	}
+	s.heed(200, 7)
+	if !s.trusts(150) {
+		t.Error("the same generation is a new one")
+	}
+	s.heed(300, 8)
+	if s.trusts(250) || s.trusts(300) || !s.trusts(301) {
+		t.Error("a new generation does not begin at its tick")
+	}
+}
+
+// TestMergingTrustsNobodyTwice holds that a record's new time does not renew what
+// an old one holds of a list that was stopped in between.
+func TestMergingTrustsNobodyTwice(t *testing.T) {
+	c := NewCache(0)
+	mad, sane := c.slots.of("mad", ""), c.slots.of("sane", "")
+	mad.heed(1000, 1)
+	k := c.keyOf(numbered(1), "")
+	c.put(k, []kept{entry0(mad.n, 9000), entry0(sane.n, 9000)}, 0, 1001)
+	mad.heed(1002, 2)
+	c.put(k, []kept{entry0(c.slots.of("third", "").n, 9000)}, 0, 1003)
+	for _, e := range entries(c.get(nil, k)) {
+		if e.slot == mad.n {
+			t.Error("what the list said in its madness has a new time")
+		}
 	}
 }

@@ -100,7 +100,14 @@ func (z *zoneFile) questions() map[string]int {
 type doorman struct {
 	mu   sync.Mutex
 	out  map[string]bool
+	gen  uint32
 	seen []Answer
+}
+
+func (d *doorman) Generation(string) uint32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.gen
 }
 
 func (d *doorman) Counts(id string) bool {

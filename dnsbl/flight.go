@@ -130,12 +130,15 @@ func (q *quest) leave(why error) {
 // keep writes what came into the cache, once for each record: what is written twice
 // takes room twice.
 func (q *quest) keep() {
-	now := q.set.cache.now(q.set.now())
+	began := q.set.now()
 	var byForm [2][]kept
 	for _, f := range q.landed {
 		form := f.list.Form
 		if q.target.whole == q.target.registered {
 			form = Whole
+		}
+		if f.began.Before(began) {
+			began = f.began
 		}
 		if f.keep {
 			byForm[form] = append(byForm[form], f.kept)
@@ -144,9 +147,10 @@ func (q *quest) keep() {
 	whole, registered := q.target.whole, q.target.registered
 	if len(q.landed) > 0 { // of a name also where nothing was asked by it whole
 		c := q.set.cache
-		c.put(c.keyOf(q.target.addr, whole), byForm[Whole], len(registered), now)
+		written := c.now(began)
+		c.put(c.keyOf(q.target.addr, whole), byForm[Whole], len(registered), written)
 		if fresh := byForm[Registered]; len(fresh) > 0 {
-			c.put(c.keyOf(netip.Addr{}, registered), fresh, len(registered), now)
+			c.put(c.keyOf(netip.Addr{}, registered), fresh, len(registered), written)
 		}
 	}
 }
@@ -191,7 +195,7 @@ func (s *Set) board(ctx context.Context, k flightKey, m member, arrived chan<- *
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &flight{list: m.list, cancel: cancel, began: s.now(), waiters: []chan<- *flight{arrived}}
 	s.flights[k] = f
-	s.flying.Go(func() { s.fly(ctx, k, f, m.slot) })
+	s.flying.Go(func() { s.fly(ctx, k, f, m.slot.n) })
 	return f
 }
 

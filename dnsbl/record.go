@@ -12,14 +12,15 @@ import (
 //	base   = 4 octets, ticks since the cache's beginning
 //	registered = 1 octet: of a whole name the length of its registered domain, else 0
 //	entry  = slot head payload
-//	slot   = uvarint above 0: which list, see Cache.slot
+//	slot   = uvarint above 0: which list, see slots
 //	head   = 2 octets: the upper 2 bits what it holds, the others expiry less base, in ticks
 //	payload of unlisted: none
 //	payload of loopbacks: count of 1 octet, the lower 3 octets of each address, all of 127.0.0.0/8
 //	payload of addresses: count of 1 octet, the 4 octets of each address
 //	payload of trouble: reason of 1 octet
 //
-// base lies keepStale before the record was written, so that what has expired
+// base lies keepStale before the tick at which the record was written, or the
+// oldest question asked whose answer came last, so that what has expired
 // since less than that finds its place too. A list that did not answer has an
 // entry of trouble beside its last good one, which may then be served stale.
 //
@@ -30,6 +31,8 @@ const (
 	tick      = 5 * time.Second
 	keepStale = time.Hour // past expiry, DESIGN "Stale answers"
 	maxTicks  = 1<<14 - 1
+
+	staleTicks = uint32(keepStale / tick)
 )
 
 // The bounds of how long an answer is kept.
@@ -195,10 +198,11 @@ func unpack(to []netip.Addr, e kept) []netip.Addr {
 	return to
 }
 
-// merge makes a record of an old one and what came since: a good answer replaces
-// all of its list, trouble only trouble.
-func merge(to []byte, old []byte, fresh []kept, registered int, now uint32) []byte {
-	base := now - uint32(keepStale/tick)
+// merge makes a record of an old one and what was asked at that tick or later: a
+// good answer replaces all of its list, trouble only trouble. What the old one holds
+// of a list that is not trusted for then goes: the record's time is a new one.
+func merge(to []byte, old []byte, fresh []kept, registered int, written uint32, lists *slots) []byte {
+	base := written - staleTicks
 	to = append(binary.BigEndian.AppendUint32(to, base), byte(registered))
 	was, rest := entriesOf(old)
 	for {
@@ -207,7 +211,7 @@ func merge(to []byte, old []byte, fresh []kept, registered int, now uint32) []by
 		if e, rest, ok = next(was, rest); !ok {
 			break
 		}
-		if e.expires >= base && e.expires-base <= maxTicks && !replaced(e, fresh, now) {
+		if e.expires >= base && e.expires-base <= maxTicks && !replaced(e, fresh, written) && lists.trusts(e.slot, was+staleTicks) {
 			to = appendEntry(to, base, e)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -26,6 +27,10 @@ func TestRecordsAreMerged(t *testing.T) {
 	fail := kept{slot: 1, holds: trouble, expires: now + 2, payload: []byte{1}}
 	lapsed := kept{slot: 1, holds: trouble, expires: now, payload: []byte{1}}
 	good, older, gone := entry0(1, now+100), entry0(1, now-hour), entry0(1, now-hour-1)
+	lists := newSlots()
+	for i := range 400 {
+		lists.of(strconv.Itoa(i), "")
+	}
 	for _, c := range []struct {
 		name             string
 		old, fresh, want []kept
@@ -41,11 +46,11 @@ func TestRecordsAreMerged(t *testing.T) {
 		{"what expires at the far end stays", []kept{entry0(3, now-hour+maxTicks)}, []kept{good}, []kept{entry0(3, now-hour+maxTicks), good}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before := merge(nil, nil, c.old, 7, now-hour)
+			before := merge(nil, nil, c.old, 7, now-hour, lists)
 			if c.old != nil && len(entries(before)) != len(c.old) {
-				before = merge(nil, nil, c.old, 7, now)
+				before = merge(nil, nil, c.old, 7, now, lists)
 			}
-			record := merge(nil, before, c.fresh, 7, now)
+			record := merge(nil, before, c.fresh, 7, now, lists)
 			got := entries(append(record, 0, 0, 0))
 			if !slices.EqualFunc(got, c.want, sameEntry) || registeredOf(record) != 7 {
 				t.Errorf("%v and %v make %v, want %v", c.old, c.fresh, got, c.want)
@@ -108,7 +113,7 @@ func TestReasonsArePacked(t *testing.T) {
 // FuzzRecord reads any octets as a record: it must end, and what it reads must
 // survive being written again.
 func FuzzRecord(f *testing.F) {
-	f.Add(merge(nil, nil, []kept{entry0(1, 6000), {slot: 300, holds: loopbacks, expires: 6001, payload: []byte{1, 0, 0, 2}}}, 11, 5000))
+	f.Add(merge(nil, nil, []kept{entry0(1, 6000), {slot: 300, holds: loopbacks, expires: 6001, payload: []byte{1, 0, 0, 2}}}, 11, 5000, newSlots()))
 	f.Add([]byte{0, 0, 0, 0, 0, 1, 0xff, 0xff, 200})
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, record []byte) {

@@ -27,7 +27,8 @@ type Set struct {
 	own    []netip.Addr
 	now    func() time.Time
 	plans  [stages][]member
-	bySlot []uint8 // place of the list, plus 1, by its slot in the cache
+	bySlot []uint8 // place of the list, plus 1, by the number of its slot
+	slots  []*slot // by the place of the list
 
 	mu      sync.Mutex
 	closed  bool
@@ -39,7 +40,7 @@ type Set struct {
 type member struct {
 	list *List
 	zone string // with its key
-	slot uint16
+	slot *slot
 }
 
 // NewSet makes a Set of lists, the first MaxLists of them, in their order. Lists
@@ -62,6 +63,7 @@ func NewSet(lists []List, asker Asker, watch Watch, o Options) *Set {
 	for _, addr := range o.Own {
 		s.own = append(s.own, addr.Unmap().WithZone(""))
 	}
+	s.slots = make([]*slot, len(s.lists))
 	for i := range s.lists {
 		s.join(i)
 	}
@@ -79,12 +81,12 @@ func (s *Set) join(i int) {
 	if !ok {
 		return
 	}
-	m := member{l, zone, s.cache.slot(l.ID, zone)}
-	if grow := int(m.slot) + 1 - len(s.bySlot); grow > 0 {
+	m := member{l, zone, s.cache.slots.of(l.ID, zone)}
+	if grow := int(m.slot.n) + 1 - len(s.bySlot); grow > 0 {
 		s.bySlot = append(s.bySlot, make([]uint8, grow)...)
 	}
-	s.bySlot[m.slot] = uint8(i + 1)
-	s.bySlot[0] = 0
+	s.bySlot[m.slot.n], s.slots[i] = uint8(i+1), m.slot
+	s.bySlot[0] = 0 // no list's
 	for stage := range stages {
 		if l.Stages.Has(stage) && l.asksAt(stage) {
 			s.plans[stage] = append(s.plans[stage], m)
@@ -97,8 +99,9 @@ func (s *Set) Lists() []List { return s.lists }
 
 type unwatched struct{}
 
-func (unwatched) Counts(string) bool { return true }
-func (unwatched) Saw(*Answer)        {}
+func (unwatched) Counts(string) bool       { return true }
+func (unwatched) Generation(string) uint32 { return 0 }
+func (unwatched) Saw(*Answer)              {}
 
 // A target is a subject as lists are asked about it.
 type target struct {
@@ -201,6 +204,7 @@ func (s *Set) known(t *target, record []byte, stage Stage, buf []Answer, last bo
 	for i := range s.plans[stage] {
 		m := &s.plans[stage][i]
 		if m.fits(t) && s.watch.Counts(m.list.ID) {
+			m.slot.heed(v.now, s.watch.Generation(m.list.ID))
 			buf = append(buf, Answer{List: m.list, Reason: Pending})
 			v.place[m.list.place] = uint8(len(buf) - from)
 		}
@@ -242,8 +246,9 @@ func (v *view) take(record []byte, whole, registered bool) {
 		if int(e.slot) >= len(v.set.bySlot) || v.set.bySlot[e.slot] == 0 {
 			continue
 		}
-		at := v.place[v.set.bySlot[e.slot]-1]
-		if at == 0 {
+		place := v.set.bySlot[e.slot] - 1
+		at := v.place[place]
+		if at == 0 || !v.set.slots[place].trusts(base+staleTicks) {
 			continue
 		}
 		a := &v.answers[at-1]

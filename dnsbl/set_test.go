@@ -147,6 +147,42 @@ func TestListsThatDoNotCountAreNotAsked(t *testing.T) {
 	})
 }
 
+func TestWhatAListSaidInItsMadnessIsNotUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "spamcop", "surbl")
+		w.zone.ttl = 5 * time.Hour
+		w.zone.set("7.2.0.192.bl.spamcop.net", "127.0.0.2") // as all are, now
+		w.zone.set("example.com.multi.surbl.org", "127.0.0.64")
+		addr, name := atConnect("192.0.2.7"), Subject{Name: "mail.example.com", Stage: Helo}
+		check(t, "mad", saidAll(w.Ask(t.Context(), addr, nil)), "spamcop hit 127.0.0.2")
+		check(t, "mad", saidAll(w.Ask(t.Context(), name, nil)), "surbl hit 127.0.0.64")
+		w.watch.mu.Lock()
+		w.watch.gen++
+		w.watch.out["spamcop"], w.watch.out["surbl"] = true, true
+		w.watch.mu.Unlock()
+		time.Sleep(30 * time.Minute)
+		w.watch.mu.Lock()
+		w.watch.out = map[string]bool{}
+		w.watch.mu.Unlock()
+		w.zone.set("7.2.0.192.bl.spamcop.net")
+		w.zone.set("example.com.multi.surbl.org")
+		for _, sub := range []Subject{addr, name} {
+			if got, known := w.Known(sub, nil); known {
+				t.Errorf("back, it is believed what it said before: %s", saidAll(got))
+			}
+		}
+		w.zone.failing("bl.spamcop.net", "timeout")
+		check(t, "silent", saidAll(w.Ask(t.Context(), addr, nil)), "spamcop unknown timeout")
+		w.zone.failing("bl.spamcop.net", "")
+		time.Sleep(10 * time.Second)
+		check(t, "sane", saidAll(w.Ask(t.Context(), addr, nil)), "spamcop clear")
+		check(t, "sane", saidAll(w.Ask(t.Context(), name, nil)), "surbl clear")
+		if _, known := w.Known(addr, nil); !known {
+			t.Error("what it says now is not kept")
+		}
+	})
+}
+
 func TestAnswersExpire(t *testing.T) {
 	for _, c := range []struct {
 		name     string
