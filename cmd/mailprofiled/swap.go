@@ -65,7 +65,7 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	d.server.Apply(wiring.MilterSettings(cfg))
 	old := d.current.Swap(next)
 	if old.resolver != next.resolver {
-		tuneMemory(cfg.DNS.CacheBytes)
+		wiring.TuneMemory(cfg.DNS.CacheBytes)
 	}
 	old.leave()
 	return nil, append(warnings, texts(d.first.NeedRestart(cfg))...)

@@ -33,7 +33,7 @@ func TestAllParts(t *testing.T) {
 	var out bytes.Buffer
 	err := run(t.Context(), []string{
 		"-clients", "40", "-transactions", "60", "-rounds", "2", "-env", "GOGC=50", "-workers", "4", "-visits", "8", "-delay", "1ms",
-		"-dead", "3", "-budget", "50ms", "-idle", "20", "-many", "200", "-profile", profiles,
+		"-dead", "3", "-budget", "50ms", "-idle", "20", "-many", "200", "-rules", "300", "-profile", profiles,
 	}, &out, &out)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,8 +23,13 @@ func (b *bench) build() error {
 
 func (b *bench) exe() string { return filepath.Join(b.dir, "mailprofiled") }
 
-// configure writes a configuration for a process of the given name.
+// configure writes a configuration for a process of the given name. It has rules
+// of the operator's own, in which no sender is.
 func (b *bench) configure(name string, budget time.Duration) (path, socket string, err error) {
+	names, networks, err := b.lists()
+	if err != nil {
+		return "", "", err
+	}
 	socket = filepath.Join(b.dir, name+".sock")
 	text := fmt.Sprintf(`mode = "enforce"
 
@@ -37,9 +43,40 @@ listen = ["unix:%s"]
 [dns]
 servers = ["127.0.0.1:%d"]
 budget  = "%gs"
-`, socket, b.world.port(), budget.Seconds())
+
+[admin]
+control = "%[4]s"
+listen  = "unix:%[5]s"
+
+[[local]]
+match  = ["file:%[6]s"]
+action = "deny"
+
+[[local]]
+match  = ["file:ip4trie:%[7]s"]
+action = "points"
+points = 3.0
+`, socket, b.world.port(), budget.Seconds(), b.control(name), b.web(name), names, networks)
 	path = filepath.Join(b.dir, name+".toml")
 	return path, socket, os.WriteFile(path, []byte(text), 0o600)
+}
+
+func (b *bench) control(name string) string { return filepath.Join(b.dir, name+".control") }
+
+func (b *bench) web(name string) string { return filepath.Join(b.dir, name+".web") }
+
+// lists writes the files of the operator's own rules: so many names that are
+// asked about PTR, HELO and sender, and so many networks.
+func (b *bench) lists() (names, networks string, err error) {
+	var n, w bytes.Buffer
+	for i := range b.rules {
+		fmt.Fprintf(&n, "%s:n%d.listed.example # ticket %d\n", [...]string{"ptr", "helo", "from"}[i%3], i, i)
+		if i < 1<<16 {
+			fmt.Fprintf(&w, "10.%d.%d.0/24\n", i>>8, i&0xff)
+		}
+	}
+	names, networks = filepath.Join(b.dir, "names.txt"), filepath.Join(b.dir, "networks.txt")
+	return names, networks, errors.Join(os.WriteFile(names, n.Bytes(), 0o600), os.WriteFile(networks, w.Bytes(), 0o600))
 }
 
 // usualBudget is the dns.budget where DNS is alive.

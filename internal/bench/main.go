@@ -59,6 +59,7 @@ type options struct {
 	budget       time.Duration
 	idle         int    // sessions
 	many         int    // clients of the memory part
+	rules        int    // names, and as many networks, of the operator's own
 	env          string // of the shipped daemon
 	profile      string
 	limit        time.Duration
@@ -82,6 +83,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.budget, "budget", time.Second, "dns.budget while DNS is dead")
 	fs.IntVar(&o.idle, "idle", 2000, "idle sessions")
 	fs.IntVar(&o.many, "many", 200_000, "distinct clients of the memory part")
+	fs.IntVar(&o.rules, "rules", 30_000, "names, and as many networks up to 65536, in files of [[local]]")
 	fs.StringVar(&o.env, "env", "", "`NAME=VALUE` added to the environment of the shipped daemon, such as GOGC=50")
 	fs.StringVar(&o.profile, "profile", "", "also write CPU and allocation profiles of the warm and memory parts to `DIR`")
 	fs.DurationVar(&o.limit, "limit", 15*time.Minute, "give up after this long")
@@ -94,7 +96,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 			return o, fmt.Errorf("no part %q; there are %s", part, strings.Join(parts, ", "))
 		}
 	}
-	for _, n := range []int{o.clients, o.transactions, o.rounds, o.workers, o.visits, o.dead, o.idle, o.many} {
+	for _, n := range []int{o.clients, o.transactions, o.rounds, o.workers, o.visits, o.dead, o.idle, o.many, o.rules} {
 		if n < 1 {
 			return o, errors.New("every size must be 1 or more")
 		}
