@@ -13,6 +13,7 @@ import (
 	"mailprofiled/internal/local"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/resolver"
+	"mailprofiled/internal/spf"
 	"mailprofiled/internal/wiring"
 	"mailprofiled/milter"
 )
@@ -65,6 +66,7 @@ func (d *daemon) enter() *generation {
 // A sharedResolver serves generations that ask the same servers.
 type sharedResolver struct {
 	*resolver.Resolver
+	spf     *spf.Checker // asks it, and remembers what it found
 	servers []netip.AddrPort
 	cache   int64 // bytes
 	users   int   // generations; guarded by daemon.mu
@@ -93,7 +95,7 @@ func (d *daemon) successor(g *generation) *generation {
 func (d *daemon) generation(cfg *config.Config, loaded time.Time, set *local.Set, hash *logging.Hasher, r *sharedResolver) *generation {
 	g := &generation{cfg: cfg, loaded: loaded, local: set, hash: hash, resolver: r, doors: d.doorsOf(cfg), done: func() { d.letGo(r) }}
 	g.engine = wiring.NewEngine(cfg, wiring.Parts{
-		Resolver: r.Resolver, Retries: d.retries, Local: set, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
+		Resolver: r.Resolver, SPF: r.spf, Retries: d.retries, Local: set, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
 	})
 	g.users.Store(1)
 	return g
@@ -109,7 +111,8 @@ func (d *daemon) resolver(servers []netip.AddrPort, cache int64) *sharedResolver
 			return r
 		}
 	}
-	return &sharedResolver{Resolver: wiring.NewResolver(servers, cache, d.logger), servers: servers, cache: cache, users: 1}
+	r := wiring.NewResolver(servers, cache, d.logger)
+	return &sharedResolver{Resolver: r, spf: engine.NewSPF(r), servers: servers, cache: cache, users: 1}
 }
 
 // letGo closes a resolver behind its last user.

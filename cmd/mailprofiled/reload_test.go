@@ -195,6 +195,36 @@ func TestOldResolversAreClosed(t *testing.T) {
 	}
 }
 
+// TestReloadKeepsWhatSPFFound: with the resolver, which other servers end.
+func TestReloadKeepsWhatSPFFound(t *testing.T) {
+	zone := badZone + "good.example. 300 IN TXT \"v=spf1 mx -all\"\n"
+	one, two := startDNS(t, zone, ""), startDNS(t, zone, "")
+	h := newHouse(t, judging(one, 6))
+	visit := func() {
+		v := h.begin(t)
+		defer v.Close()
+		ask(t, v)
+		if err := v.Quit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	visit()
+	found := h.current.Load().resolver.spf
+	if found.Len() != 1 {
+		t.Fatalf("%d results of SPF are remembered, want 1", found.Len())
+	}
+	for _, text := range []string{judging(one, 7), judging(two, 7)} {
+		h.write(t, text)
+		if r := h.reload(t.Context()); len(r.Errors) > 0 {
+			t.Fatal(r.Errors)
+		}
+		visit()
+		if kept, same := h.current.Load().resolver.spf == found, strings.Contains(text, one.Addr().String()); kept != same || found.Len() != 1 {
+			t.Errorf("the same servers %v, kept %v with %d results", same, kept, found.Len())
+		}
+	}
+}
+
 // TestReloadKeepsWhoWasDeferred: the retry table lives longer than a configuration,
 // and takes its times from the new one.
 func TestReloadKeepsWhoWasDeferred(t *testing.T) {

@@ -50,6 +50,7 @@ type Options struct {
 	Local        *local.Set    // the operator's own rules; nil for none
 	Budget       time.Duration // the longest wait for outside answers before one reply
 	Resolver     Resolver
+	SPF          *spf.Checker    // by NewSPF(Resolver), for engines that follow one another; nil: one of its own
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Logger       *slog.Logger
 	Hash         *logging.Hasher  // of mail addresses in log lines; nil: they stand there as they are
@@ -67,7 +68,6 @@ type Exempt struct {
 // An Engine judges visits. It is safe for concurrent use.
 type Engine struct {
 	o      Options
-	spf    *spf.Checker
 	exempt map[string]bool // recipients, folded
 
 	warned atomic.Int64 // when warnUnreadable last spoke, Unix seconds
@@ -85,7 +85,10 @@ func New(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Engine{o: o, spf: spf.NewChecker(spfDNS{o.Resolver}, 0), exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
+	if o.SPF == nil {
+		o.SPF = NewSPF(o.Resolver)
+	}
+	e := &Engine{o: o, exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
 	for _, rcpt := range o.Exempt.Recipients {
 		e.exempt[profile.Mailbox(rcpt)] = true
 	}

@@ -16,6 +16,7 @@ import (
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/resolver"
+	"mailprofiled/internal/spf"
 	"mailprofiled/milter"
 	"mailprofiled/profile"
 )
@@ -27,6 +28,7 @@ const ResolvConf = "/etc/resolv.conf"
 // their maker wants. All but Resolver and Logger may be nil.
 type Parts struct {
 	Resolver *resolver.Resolver
+	SPF      *spf.Checker    // by engine.NewSPF(Resolver); nil: one that lives as long as the engine
 	Retries  *memory.Retries // nil: nobody is asked to come back
 	Local    *local.Set      // the operator's own rules, by LoadLocal
 	Observer engine.Observer
@@ -50,6 +52,7 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		},
 		Budget:   cfg.DNS.Budget,
 		Resolver: p.Resolver,
+		SPF:      p.SPF,
 		Retries:  p.Retries,
 		Local:    p.Local,
 		Logger:   p.Logger,
