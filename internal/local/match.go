@@ -2,6 +2,7 @@ package local
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -9,7 +10,8 @@ import (
 // Match appends the rules that match a subject to buf, one hit for each: deny
 // before allow before points, and in the order of the configuration. Expired
 // rules and entries do not match. It counts what matched. It makes no garbage if
-// buf has room, and needs none where nothing matches.
+// buf has room, but for the words of a hit by ASN, and needs none where nothing
+// matches.
 func (s *Set) Match(sub *Subject, now time.Time, buf []Hit) []Hit {
 	return s.ask(sub, now, buf, true)
 }
@@ -48,7 +50,12 @@ func (s *Set) ask(sub *Subject, now time.Time, buf []Hit, count bool) []Hit {
 		k.account(sub.Account)
 	}
 	if t.any[Country] && k.q.whole(sub.Country) {
+		k.shown = sub.Country
 		k.names(Country)
+	}
+	if t.any[ASN] && sub.ASN != 0 {
+		k.q.number(sub.ASN)
+		k.network(sub)
 	}
 	return k.sorted()
 }
@@ -63,6 +70,7 @@ type search struct {
 	base   int       // of our hits
 	done   [4]uint64 // bits of the first 256 sources: those that matched are not asked again
 	q      query
+	shown  string // of Hit
 }
 
 func (k *search) client(a netip.Addr) {
@@ -122,6 +130,23 @@ func (k *search) account(name string) {
 	k.names(Account)
 	if at := strings.LastIndexByte(name, '@'); at >= 0 && k.q.whole(name[at:]) {
 		k.names(Account)
+	}
+}
+
+// network looks for the number in q, and words it for those who ask why.
+func (k *search) network(sub *Subject) {
+	from := len(k.hits)
+	k.shown = ""
+	k.names(ASN)
+	if from == len(k.hits) {
+		return
+	}
+	shown := strconv.FormatUint(uint64(sub.ASN), 10)
+	if sub.Network != "" {
+		shown += " (" + sub.Network + ")"
+	}
+	for i := range k.hits[from:] {
+		k.hits[from+i].Shown = shown
 	}
 }
 
@@ -185,7 +210,7 @@ func (k *search) hit(f Field, at ref, src *source, l *list, line uint32) bool {
 	k.hits = append(k.hits, Hit{
 		Action: r.Action, Field: f,
 		Rule: at.rule, Match: r.Match[at.match],
-		Owner: r.Owner, Reason: r.Reason, Where: r.Where,
+		Owner: r.Owner, Reason: r.Reason, Where: r.Where, Shown: k.shown,
 	})
 	h := &k.hits[len(k.hits)-1]
 	if r.Action == Points {

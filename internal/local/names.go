@@ -3,6 +3,7 @@ package local
 import (
 	"hash/maphash"
 	"math/bits"
+	"strconv"
 )
 
 // kinds say what a name in a table stands for: two bits for each field but
@@ -162,6 +163,14 @@ func (q *query) whole(parts ...string) bool {
 	q.start[0] = 0
 	q.hash[0] = maphash.Bytes(q.seed, q.text[:q.size])
 	return true
+}
+
+// number takes a number, as it is written in digits.
+func (q *query) number(n uint32) {
+	q.size = len(strconv.AppendUint(q.text[:0], uint64(n), 10))
+	q.count = 1
+	q.start[0] = 0
+	q.hash[0] = maphash.Bytes(q.seed, q.text[:q.size])
 }
 
 // at gives the i-th name, itself first, and what an entry must be for to match it.

@@ -65,6 +65,33 @@ func (s *Set) Asks(a Action, f Field) bool {
 	return t != nil && int(a) < len(t.asks) && int(f) < fields && t.asks[a][f]
 }
 
+// Wants reports whether any rule looks at this field, at present.
+func (s *Set) Wants(f Field) bool {
+	t := s.tables.Load()
+	return t != nil && int(f) < fields && t.any[f]
+}
+
+// FirstInFile gives the first line of a file in use that is held against this
+// field, such as one that no fact is known for. It walks through the whole file.
+func (s *Set) FirstInFile(f Field) (file string, line int, ok bool) {
+	t := s.tables.Load()
+	if t == nil {
+		return "", 0, false
+	}
+	for i, l := range t.lists {
+		if !l.asks(f) {
+			continue
+		}
+		for e, kind := range l.names.kind {
+			if at := int(l.names.line[e] &^ excluded); kind&tree(f) != 0 && (line == 0 || at < line) {
+				line = at
+			}
+		}
+		return s.sources[i].path, max(1, line), true
+	}
+	return "", 0, false
+}
+
 // Digest is a SHA-256 over the contents of all files in use, in the order in
 // which rules name them first. It changes with any byte of them, and not with
 // their paths.
