@@ -23,7 +23,9 @@ tells is taken as not known, and not held against the client.
 
 A running daemon with the same settings is asked, so that its cache and what it
 remembers count. Without one it is judged here, with empty state: nobody has been
-deferred yet, and nobody has come back.`
+deferred yet, and nobody has come back.
+
+Where doors differ, --listener names one: its answer_at and exempt_networks hold.`
 
 func runExplain(args []string, stdout, stderr io.Writer) int {
 	fs := newFlags("explain", explainHelp)
@@ -32,6 +34,7 @@ func runExplain(args []string, stdout, stderr io.Writer) int {
 	asJSON := fs.Bool("json", false, "print one JSON object")
 	account := fs.String("account", "", "the `NAME` the client has logged in with")
 	var q engine.Query
+	fs.StringVar(&q.Listener, "listener", "", "the `PLACE` where the MTA comes in, as in [[listener]].listen or milter.listen; without it [milter] and [exempt] hold")
 	optional := func(name, does string, to **string) {
 		fs.Func(name, does, func(s string) error { *to = &s; return nil })
 	}
@@ -58,6 +61,12 @@ func runExplain(args []string, stdout, stderr io.Writer) int {
 	cfg := load(*path, stderr)
 	if cfg == nil {
 		return exitFailed
+	}
+	if q.Listener != "" {
+		if q.Door, err = wiring.DoorAt(cfg, q.Listener); err != nil {
+			fmt.Fprintf(stderr, "mailprofiled explain: --listener: %v\n", err)
+			return exitMisuse
+		}
 	}
 	rec, note, err := explain(cfg, q)
 	if err != nil {
@@ -143,6 +152,9 @@ func printRecord(rec *engine.Record, to io.Writer) {
 	row("ptr:", orDash(rec.PTR))
 	row("helo:", orDash(rec.Helo))
 	row("from:", orDash(rec.From))
+	if rec.Listener != "" {
+		row("listener:", plain(rec.Listener)+" ("+rec.Role+")")
+	}
 	if rec.Account != "" {
 		row("account:", plain(rec.Account))
 	}

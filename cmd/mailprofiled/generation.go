@@ -164,5 +164,13 @@ func (d *daemon) explain(settings string, q engine.Query) (*engine.Record, error
 	if own := g.cfg.SettingsID(); settings != "" && settings != own {
 		return nil, fmt.Errorf("%w: policy %s, settings %s", admin.ErrOtherSettings, g.cfg.PolicyID(), own)
 	}
+	if q.Listener != "" {
+		if q.Door = g.doors[q.Listener]; q.Door == nil {
+			var err error
+			if q.Door, err = wiring.DoorAt(g.cfg, q.Listener); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return g.engine.Explain(q), nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
@@ -84,9 +85,26 @@ func NewResolver(servers []netip.AddrPort, cache int64, logger *slog.Logger) *re
 func Doors(cfg *config.Config) map[string]*engine.Door {
 	doors := make(map[string]*engine.Door, len(cfg.Listeners))
 	for _, c := range cfg.Listeners {
-		doors[c.Listen] = &engine.Door{Name: c.Listen, Role: c.Role, AnswerAtMail: c.AnswerAtMail, Networks: c.Networks}
+		doors[c.Listen] = doorOf(c)
 	}
 	return doors
+}
+
+// DoorAt gives the door at a place of milter.listen or of a [[listener]]. The
+// error names the places there are.
+func DoorAt(cfg *config.Config, place string) (*engine.Door, error) {
+	var places []string
+	for _, c := range cfg.Doors() {
+		if c.Listen == place {
+			return doorOf(c), nil
+		}
+		places = append(places, c.Listen)
+	}
+	return nil, fmt.Errorf("there is no listener %q, only %s", place, strings.Join(places, ", "))
+}
+
+func doorOf(c config.Listener) *engine.Door {
+	return &engine.Door{Name: c.Listen, Role: c.Role, AnswerAtMail: c.AnswerAtMail, Networks: c.Networks}
 }
 
 // RetryWindows are the times of the table of those asked to come back.
