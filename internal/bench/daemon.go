@@ -24,8 +24,8 @@ func (b *bench) build() error {
 func (b *bench) exe() string { return filepath.Join(b.dir, "mailprofiled") }
 
 // configure writes a configuration for a process of the given name. It has rules
-// of the operator's own, in which no sender is.
-func (b *bench) configure(name string, budget time.Duration) (path, socket string, err error) {
+// of the operator's own, in which no sender is; more stands in [dns] and behind it.
+func (b *bench) configure(name string, budget time.Duration, more string) (path, socket string, err error) {
 	names, networks, err := b.lists()
 	if err != nil {
 		return "", "", err
@@ -43,20 +43,20 @@ listen = ["unix:%s"]
 [dns]
 servers = ["127.0.0.1:%d"]
 budget  = "%gs"
-
+%s
 [admin]
-control = "%[4]s"
-listen  = "unix:%[5]s"
+control = "%s"
+listen  = "unix:%s"
 
 [[local]]
-match  = ["file:%[6]s"]
+match  = ["file:%s"]
 action = "deny"
 
 [[local]]
-match  = ["file:ip4trie:%[7]s"]
+match  = ["file:ip4trie:%s"]
 action = "points"
 points = 3.0
-`, socket, b.world.port(), budget.Seconds(), b.control(name), b.web(name), names, networks)
+`, socket, b.world.port(), budget.Seconds(), more, b.control(name), b.web(name), names, networks)
 	path = filepath.Join(b.dir, name+".toml")
 	return path, socket, os.WriteFile(path, []byte(text), 0o600)
 }
@@ -84,7 +84,11 @@ const usualBudget = 5 * time.Second
 
 // daemon starts the shipped daemon.
 func (b *bench) daemon(name string, budget time.Duration) (*process, error) {
-	config, socket, err := b.configure(name, budget)
+	return b.daemonWith(name, budget, "")
+}
+
+func (b *bench) daemonWith(name string, budget time.Duration, more string) (*process, error) {
+	config, socket, err := b.configure(name, budget, more)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +97,7 @@ func (b *bench) daemon(name string, budget time.Duration) (*process, error) {
 
 // wired starts the daemon in a process of ours.
 func (b *bench) wired(name string) (*process, error) {
-	config, socket, err := b.configure(name, usualBudget)
+	config, socket, err := b.configure(name, usualBudget, "")
 	if err != nil {
 		return nil, err
 	}

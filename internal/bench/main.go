@@ -10,7 +10,8 @@
 //	C  the shipped daemon, everything on, its log in a file
 //
 // Parts: warm (every answer in the cache), cold (nothing in it, and DNS is late),
-// dead (DNS is silent), idle (sessions that do nothing), memory (of many clients).
+// dead (DNS is silent), idle (sessions that do nothing), memory (of many clients),
+// soak (what grows under very many visits of all kinds).
 package main
 
 import (
@@ -59,6 +60,7 @@ type options struct {
 	budget       time.Duration
 	idle         int    // sessions
 	many         int    // clients of the memory part
+	soaking      int    // visits of the soak
 	rules        int    // names, and as many networks, of the operator's own
 	env          string // of the shipped daemon
 	profile      string
@@ -66,7 +68,7 @@ type options struct {
 }
 
 // parts are all parts, in the order in which they run.
-var parts = []string{"warm", "cold", "dead", "idle", "memory"}
+var parts = []string{"warm", "cold", "dead", "idle", "memory", "soak"}
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var o options
@@ -83,6 +85,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.budget, "budget", time.Second, "dns.budget while DNS is dead")
 	fs.IntVar(&o.idle, "idle", 2000, "idle sessions")
 	fs.IntVar(&o.many, "many", 200_000, "distinct clients of the memory part")
+	fs.IntVar(&o.soaking, "soak", 50_000, "visits of the soak part; a million takes 20 minutes or more, and a longer -limit")
 	fs.IntVar(&o.rules, "rules", 30_000, "names, and as many networks up to 65536, in files of [[local]]")
 	fs.StringVar(&o.env, "env", "", "`NAME=VALUE` added to the environment of the shipped daemon, such as GOGC=50")
 	fs.StringVar(&o.profile, "profile", "", "also write CPU and allocation profiles of the warm and memory parts to `DIR`")
@@ -96,7 +99,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 			return o, fmt.Errorf("no part %q; there are %s", part, strings.Join(parts, ", "))
 		}
 	}
-	for _, n := range []int{o.clients, o.transactions, o.rounds, o.workers, o.visits, o.dead, o.idle, o.many, o.rules} {
+	for _, n := range []int{o.clients, o.transactions, o.rounds, o.workers, o.visits, o.dead, o.idle, o.many, o.rules, o.soaking} {
 		if n < 1 {
 			return o, errors.New("every size must be 1 or more")
 		}
@@ -149,7 +152,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func (b *bench) runParts() error {
 	do := map[string]func() error{
-		"warm": b.warm, "cold": b.cold, "dead": b.silent, "idle": b.idleSessions, "memory": b.memory,
+		"warm": b.warm, "cold": b.cold, "dead": b.silent, "idle": b.idleSessions, "memory": b.memory, "soak": b.soaked,
 	}
 	for _, part := range parts {
 		if !slices.Contains(b.parts, part) {

@@ -172,9 +172,17 @@ func (p *process) order(words ...any) (string, error) {
 // lastLines shows the end of a log, for who has to find out what went wrong.
 func lastLines(path string) string {
 	const most = 2000
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return err.Error()
 	}
-	return string(text[max(0, len(text)-most):])
+	defer f.Close()
+	if info, err := f.Stat(); err == nil {
+		_, _ = f.Seek(max(0, info.Size()-most), io.SeekStart) // from the start then
+	}
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
