@@ -47,7 +47,7 @@ func main() {
 	}
 }
 
-// options are sizes of the parts. The defaults end within three minutes on two cores.
+// options are sizes of the parts. The defaults end within four minutes on two cores.
 type options struct {
 	parts        []string
 	clients      int // distinct senders, in turn
