@@ -27,6 +27,7 @@ type tables struct {
 	lists []*list
 	asks  [Points + 1][fields]bool // whether a rule with this action has an entry held against this field
 	any   [fields]bool             // whether any rule has
+	sift  sieve                    // of all names
 }
 
 // A rule is a Rule ready to be asked.
@@ -42,6 +43,10 @@ type rule struct {
 // publish makes the tables of these lists the ones in use.
 func (s *Set) publish(lists []*list) {
 	t := &tables{lists: lists}
+	t.sift.join(s.inline.names.sift)
+	for _, l := range lists {
+		t.sift.join(l.names.sift)
+	}
 	for i := range s.rules {
 		r := &s.rules[i]
 		for f := range Field(fields) {
