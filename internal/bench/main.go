@@ -11,7 +11,8 @@
 //
 // Parts: warm (every answer in the cache), cold (nothing in it, and DNS is late),
 // dead (DNS is silent), idle (sessions that do nothing), memory (of many clients),
-// soak (what grows under very many visits of all kinds).
+// soak (what grows under very many visits of all kinds), questions (the CPU of one
+// to a resolver on loopback).
 package main
 
 import (
@@ -64,11 +65,12 @@ type options struct {
 	rules        int    // names, and as many networks, of the operator's own
 	env          string // of the shipped daemon
 	profile      string
+	before       string
 	limit        time.Duration
 }
 
 // parts are all parts, in the order in which they run.
-var parts = []string{"warm", "cold", "dead", "idle", "memory", "soak"}
+var parts = []string{"warm", "cold", "dead", "idle", "memory", "soak", "questions"}
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var o options
@@ -89,6 +91,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.rules, "rules", 30_000, "names, and as many networks up to 65536, in files of [[local]]")
 	fs.StringVar(&o.env, "env", "", "`NAME=VALUE` added to the environment of the shipped daemon, such as GOGC=50")
 	fs.StringVar(&o.profile, "profile", "", "also write CPU and allocation profiles of the warm and memory parts to `DIR`")
+	fs.StringVar(&o.before, "before", "", "another build of this `PROGRAM`, whose questions are measured in turns with ours")
 	fs.DurationVar(&o.limit, "limit", 15*time.Minute, "give up after this long")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -152,7 +155,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func (b *bench) runParts() error {
 	do := map[string]func() error{
-		"warm": b.warm, "cold": b.cold, "dead": b.silent, "idle": b.idleSessions, "memory": b.memory, "soak": b.soaked,
+		"warm": b.warm, "cold": b.cold, "dead": b.silent, "idle": b.idleSessions, "memory": b.memory, "soak": b.soaked, "questions": b.questions,
 	}
 	for _, part := range parts {
 		if !slices.Contains(b.parts, part) {
