@@ -94,9 +94,9 @@ func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note strin
 	default:
 		note = fmt.Sprintf("judged with empty state, the running daemon could not be asked: %v", err)
 	}
-	set, cfg, problems, fatal := wiring.LoadLocal(cfg, nil)
-	if fatal {
-		return nil, "", fmt.Errorf("the local rules cannot be used:\n%s", strings.Join(texts(problems), "\n"))
+	own, cfg, problems, bad := loadRules(cfg, rules{})
+	if bad.fatal() {
+		return nil, "", fmt.Errorf("the %s cannot be used:\n%s", bad, strings.Join(texts(problems), "\n"))
 	}
 	servers, err := wiring.DNSServers(cfg)
 	if err != nil {
@@ -104,7 +104,7 @@ func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note strin
 	}
 	r := wiring.NewResolver(servers, cfg.DNS.CacheBytes, logging.Discard())
 	defer r.Close()
-	return wiring.NewEngine(cfg, wiring.Parts{Resolver: r, Local: set, Logger: logging.Discard()}).Explain(q), note, nil
+	return wiring.NewEngine(cfg, wiring.Parts{Resolver: r, Local: own.local, Geo: own.geo, Logger: logging.Discard()}).Explain(q), note, nil
 }
 
 func askToExplain(cfg *config.Config, q engine.Query) (*engine.Record, error) {

@@ -10,7 +10,6 @@ import (
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
-	"mailprofiled/internal/local"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/resolver"
 	"mailprofiled/internal/spf"
@@ -22,10 +21,10 @@ import (
 // keeps the one it began with; when the last has left, its resolver is closed,
 // unless the next generation has taken that over.
 type generation struct {
+	rules
 	cfg      *config.Config
 	loaded   time.Time
 	engine   *engine.Engine
-	local    *local.Set      // the operator's own rules; nil for none
 	hash     *logging.Hasher // of mail addresses in the log; nil where they stand in clear
 	resolver *sharedResolver
 	doors    map[string]*engine.Door // by place: those of [[listener]]
@@ -73,29 +72,29 @@ type sharedResolver struct {
 }
 
 // newGeneration makes one user's worth of a generation: that of being the current
-// one. It takes over the resolver in use if it asks the same servers. set are the
+// one. It takes over the resolver in use if it asks the same servers. own are the
 // rules of cfg, hash is what stands in for addresses in its log.
-func (d *daemon) newGeneration(cfg *config.Config, set *local.Set, hash *logging.Hasher) (*generation, error) {
+func (d *daemon) newGeneration(cfg *config.Config, own rules, hash *logging.Hasher) (*generation, error) {
 	servers, err := wiring.DNSServers(cfg)
 	if err != nil {
 		return nil, err
 	}
 	r := d.resolver(servers, cfg.DNS.CacheBytes)
-	return d.generation(cfg, time.Now(), set, hash, r), nil
+	return d.generation(cfg, time.Now(), own, hash, r), nil
 }
 
 // successor makes the generation after g, the current one, where nothing but the
 // files of its rules has changed.
 func (d *daemon) successor(g *generation) *generation {
 	r := d.resolver(g.resolver.servers, g.resolver.cache)
-	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.local, g.hash, r)
+	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.rules, g.hash, r)
 }
 
 // generation puts one together. It has taken over one use of r.
-func (d *daemon) generation(cfg *config.Config, loaded time.Time, set *local.Set, hash *logging.Hasher, r *sharedResolver) *generation {
-	g := &generation{cfg: cfg, loaded: loaded, local: set, hash: hash, resolver: r, doors: d.doorsOf(cfg), done: func() { d.letGo(r) }}
+func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, hash *logging.Hasher, r *sharedResolver) *generation {
+	g := &generation{cfg: cfg, loaded: loaded, rules: own, hash: hash, resolver: r, doors: d.doorsOf(cfg), done: func() { d.letGo(r) }}
 	g.engine = wiring.NewEngine(cfg, wiring.Parts{
-		Resolver: r.Resolver, SPF: r.spf, Retries: d.retries, Local: set, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
+		Resolver: r.Resolver, SPF: r.spf, Retries: d.retries, Local: own.local, Geo: own.geo, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
 	})
 	g.users.Store(1)
 	return g

@@ -31,6 +31,7 @@ func check(l *loader, c *Config, main *source) {
 	l.checkAlone(c)
 	l.checkStrangers(c)
 	l.checkDirectories(c)
+	l.checkGeo(c)
 	if c.Milter.AnswerAtMail {
 		l.at("milter.answer_at").warn(`milter.answer_at is "mail": it shuts postmaster and abuse to refused clients`, `use "rcpt"`)
 	}

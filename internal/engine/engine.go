@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mailprofiled/internal/geo"
 	"mailprofiled/internal/local"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
@@ -38,6 +39,13 @@ type Resolver interface {
 	Reverse(ctx context.Context, client netip.Addr, partial func(resolver.Reverse)) resolver.Reverse
 }
 
+// Places tell where an address belongs. They are called from many goroutines and
+// do not wait. With an error the answer is not known.
+type Places interface {
+	Country(netip.Addr) (string, error) // "DE"; "" for none
+	Network(netip.Addr) (geo.Network, error)
+}
+
 // Options are what an Engine works by. All but Resolver, Policy and Logger may be zero.
 type Options struct {
 	Policy       *profile.Policy
@@ -48,6 +56,7 @@ type Options struct {
 	Us           profile.Us
 	Exempt       Exempt
 	Local        *local.Set    // the operator's own rules; nil for none
+	Places       Places        // for those rules; nil: no address belongs anywhere
 	Budget       time.Duration // the longest wait for outside answers before one reply
 	Resolver     Resolver
 	SPF          *spf.Checker    // by NewSPF(Resolver), for engines that follow one another; nil: one of its own
@@ -87,6 +96,9 @@ func New(o Options) *Engine {
 	}
 	if o.SPF == nil {
 		o.SPF = NewSPF(o.Resolver)
+	}
+	if o.Places == nil {
+		o.Places = (*geo.Set)(nil)
 	}
 	e := &Engine{o: o, exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
 	for _, rcpt := range o.Exempt.Recipients {

@@ -13,6 +13,7 @@ import (
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
+	"mailprofiled/internal/geo"
 	"mailprofiled/internal/local"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
@@ -32,6 +33,7 @@ type Parts struct {
 	SPF      *spf.Checker    // by engine.NewSPF(Resolver); nil: one that lives as long as the engine
 	Retries  *memory.Retries // nil: nobody is asked to come back
 	Local    *local.Set      // the operator's own rules, by LoadLocal
+	Geo      *geo.Set        // databases for those, by LoadGeo
 	Observer engine.Observer
 	Logger   *slog.Logger
 	Hash     *logging.Hasher // of mail addresses in the log; nil: they stand there in clear
@@ -56,6 +58,7 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		SPF:      p.SPF,
 		Retries:  p.Retries,
 		Local:    p.Local,
+		Places:   p.Geo,
 		Logger:   p.Logger,
 		Hash:     p.Hash,
 		Observer: p.Observer,
