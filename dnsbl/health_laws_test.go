@@ -99,6 +99,7 @@ func TestAnAdversaryMakesNoStorms(t *testing.T) {
 // wantLaws wants no list to count that is not up.
 func (w *ward) wantLaws() {
 	w.t.Helper()
+	synctest.Wait() // or a test could end between the two looks
 	for _, s := range w.Snapshot() {
 		if counts := w.Counts(s.List); counts != s.Counts || counts != (s.Condition == Up) {
 			w.t.Fatalf("%s is %v, and counts: %t", s.List, s.Condition, counts)

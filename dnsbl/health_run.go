@@ -117,8 +117,12 @@ func (h *Health) due(now time.Time) []*watched {
 	return all
 }
 
-// testSoon has a list tested as soon as that makes sense. The lock is held.
+// testSoon has a list tested as soon as that makes sense. One that is away keeps
+// to its pauses. The lock is held.
 func (h *Health) testSoon(w *watched, now time.Time) {
+	if w.state.state != Up {
+		return
+	}
 	soonest := now
 	if again := w.tested.Add(min(shortly(h.every), testsApart)); again.After(now) {
 		soonest = again

@@ -3,7 +3,6 @@ package dnsbl
 import (
 	"encoding/binary"
 	"math"
-	"math/bits"
 	"net/netip"
 	"sync/atomic"
 )
@@ -109,7 +108,9 @@ func networkBit(client netip.Addr, seed uint64) uint {
 		a := client.As16()
 		net = binary.BigEndian.Uint64(a[:]) >> 16
 	}
-	hi, lo := bits.Mul64(net^seed, 0x9e3779b97f4a7c15^seed<<1|1)
-	hi, lo = bits.Mul64(hi^lo, seed|1)
-	return uint(hi^lo) % sketchBits
+	// The finalizer of MurmurHash3 mixes what the seed hides.
+	x := net ^ seed
+	x = (x ^ x>>33) * 0xff51afd7ed558ccd
+	x = (x ^ x>>33) * 0xc4ceb9fe1a85ec53
+	return uint(x^x>>33) % sketchBits
 }

@@ -47,17 +47,31 @@ func TestHealth(t *testing.T) {
 		{"hits of clean clients that jump call for a test at once", func(w *ward) {
 			w.allUp()
 			w.asker.set(below("a.example.org", always(found("127.0.0.2"))))
-			for i := range cleanSeen {
+			for i := range 3 * cleanSeen {
 				w.visit("a", client(i))
 				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Clean: true})
 			}
 			w.pass(time.Minute)
 			w.want("a", ListsAll)
 		}},
+		{"a list that is away keeps to its pauses, whatever visits from before say", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("a.example.org", always(found("127.0.0.2"))))
+			w.Confirm(w.t.Context(), "a", IP4)
+			w.want("a", ListsAll)
+			w.asker.set(sound)
+			for i := range 1000 {
+				w.Judged(VisitSeen{Client: client(i), Hit: []string{"a"}, Clean: true})
+				w.pass(time.Second)
+			}
+			w.want("a", ListsAll)
+			w.pass(4 * testEvery)
+			w.want("a", Up)
+		}},
 		{"a flood of truly listed clients suspends nothing", func(w *ward) {
 			w.allUp()
 			w.asker.set(func(name string) Reply {
-				if strings.Contains(name, ".198.") {
+				if strings.Contains(name, ".198.a.") {
 					return found("127.0.0.2")
 				}
 				return sound(name)

@@ -39,6 +39,7 @@ type Accounts struct {
 
 type accountShard struct {
 	mu      sync.RWMutex
+	scatter scatter
 	seen    []sighting // an open hash table with linear probing
 	used    int
 	changed []uint64
@@ -54,6 +55,10 @@ func NewAccounts(o AccountOptions, secret Secret, now time.Time) *Accounts {
 	a := &Accounts{secret: secret, clock: newClock(now), keys: max(o.Keys/shards, 1), track: o.Track}
 	a.learn.Store(int64(o.Learn))
 	a.began.Store(a.clock.begin)
+	m := newScatter()
+	for i := range a.shards {
+		a.shards[i].scatter = m
+	}
 	return a
 }
 
@@ -149,7 +154,7 @@ type sighting struct{ low, high, first uint32 }
 
 // place gives the place of an account, or the free one where it belongs.
 func (s *accountShard) place(id uint64) *sighting {
-	i := int(uint64(uint32(id)) * uint64(len(s.seen)) >> 32)
+	i := s.scatter.place(id, len(s.seen))
 	for {
 		p := &s.seen[i]
 		if p.first == 0 || p.low == uint32(id) && p.high == uint32(id>>32) {

@@ -147,11 +147,12 @@ func readCounters(body []byte, each func(epoch, uint64, int64, *ring)) (int, err
 	rd := reader{data: body}
 	e := rd.epoch()
 	n := 0
+	var r ring // one for all: it escapes by each
 	for ; len(rd.data) > 0; n++ {
 		id := rd.id()
 		window := int64(rd.number(uint64(MaxWindow / time.Second)))
 		set := rd.number(1<<slots - 1)
-		var r ring
+		r = ring{}
 		for ; set != 0 && !rd.bad; set &= set - 1 {
 			count := uint32(rd.number(math.MaxUint32))
 			if count == 0 {

@@ -1,6 +1,9 @@
 package ratelimit
 
-import "sync"
+import (
+	"math/rand/v2"
+	"sync"
+)
 
 // Of an ID, the lowest bits choose the shard, and the lower half the place in it.
 // Limits change only the upper half (see counterID), so that all counters of one
@@ -16,6 +19,7 @@ const (
 // counters costs what it costs to have their memory at hand.
 type shard struct {
 	mu      sync.Mutex
+	scatter scatter
 	cells   []cell
 	used    int // cells that are not free
 	limit   int // of used, if it can be kept
@@ -28,8 +32,20 @@ type shard struct {
 	_       [64]byte // no two shards' locks in one cache line
 }
 
+// A scatter is a random odd number that every table mixes into its places. A
+// snapshot is in the order of its table's places: entered into another table that
+// has the same ones, and is still small, it would heap up at the front.
+type scatter uint32
+
+func newScatter() scatter { return scatter(rand.Uint32() | 1) }
+
+// place gives one of so many places for an ID, by its lower half.
+func (m scatter) place(id uint64, places int) int {
+	return int(uint64(uint32(id)*uint32(m)) * uint64(places) >> 32)
+}
+
 // home gives the place where a cell would be if it were alone.
-func (s *shard) home(id uint64) int { return int(uint64(uint32(id)) * uint64(len(s.cells)) >> 32) }
+func (s *shard) home(id uint64) int { return s.scatter.place(id, len(s.cells)) }
 
 // next gives the place behind another.
 func (s *shard) next(i int) int {

@@ -42,7 +42,9 @@ func NewTable(o Options, now time.Time) *Table {
 		o.Keys = DefaultKeys
 	}
 	t := &Table{clock: newClock(now)}
+	m := newScatter()
 	for i := range t.shards {
+		t.shards[i].scatter = m
 		t.shards[i].limit = max(o.Keys/shards, 1)
 		t.shards[i].track = o.Track
 	}

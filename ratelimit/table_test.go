@@ -168,7 +168,7 @@ func TestAmountsAboveTheMaximumNeverFit(t *testing.T) {
 // TestTheShardAgainstAMap enters, finds and drops cells at random.
 func TestTheShardAgainstAMap(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 7))
-	s := shard{limit: math.MaxInt}
+	s := shard{limit: math.MaxInt, scatter: newScatter()}
 	want := map[uint64]uint32{}
 	var ids []uint64
 	for n := range 30_000 {
@@ -202,6 +202,30 @@ func TestTheShardAgainstAMap(t *testing.T) {
 		if c := s.find(id); (c != nil) != (want[id] != 0) {
 			t.Errorf("%x: %+v, want %d", id, c, want[id])
 		}
+	}
+}
+
+// TestASnapshotHeapsUpNowhere: it is in the order of a table's places, and is
+// entered into one that grows meanwhile. The distance of cells from home tells.
+func TestASnapshotHeapsUpNowhere(t *testing.T) {
+	table := NewTable(Options{}, noon)
+	for i := range uint64(20_000) {
+		table.Settle(context.Background(), charge(spread(i)&^(shards-1), 5, 1, time.Hour), Keep, noon)
+	}
+	other := NewTable(Options{}, noon)
+	var worst float64
+	for frame := range table.ExportAll(noon) {
+		importAll(t, other, frame, noon)
+		s, sum := &other.shards[0], 0
+		for i := range s.cells {
+			if c := &s.cells[i]; !c.free() {
+				sum += s.gap(s.home(c.id), i)
+			}
+		}
+		worst = max(worst, float64(sum)/float64(s.used))
+	}
+	if worst > 20 {
+		t.Errorf("cells were %.0f places from home on average", worst)
 	}
 }
 

@@ -32,7 +32,7 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	}
 	cfg, report := config.Load(*path)
 	if cfg == nil {
-		lists := wiring.RulesBeside(report, nil)
+		lists := rulesBeside(report, rules{})
 		for _, p := range append(report.Problems(), lists...) {
 			fmt.Fprintln(stdout, p)
 		}
@@ -53,6 +53,14 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	}
 	if n := mistakes(lists); n > 0 {
 		fmt.Fprintf(stderr, "mailprofiled check: %s in the local rules and their files\n", count(n, "mistake"))
+		code = exitFailed
+	}
+	_, databases, _ := wiring.LoadGeo(cfg.GeoFiles(), nil)
+	for _, p := range databases {
+		fmt.Fprintln(problems, p)
+	}
+	if n := mistakes(databases); n > 0 {
+		fmt.Fprintf(stderr, "mailprofiled check: %s in the databases\n", count(n, "mistake"))
 		code = exitFailed
 	}
 	if p := checkKey(cfg); p != nil {

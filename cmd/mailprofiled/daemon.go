@@ -71,16 +71,16 @@ func (d *daemon) newLogger(cfg *config.Config) *slog.Logger {
 // It calls ready when an MTA can connect.
 func (d *daemon) serve(ctx context.Context, ready func()) error {
 	defer d.work.Wait()
-	set, cfg, problems, fatal := wiring.LoadLocal(d.first, nil)
-	d.logLists(problems)
-	if fatal {
-		return fmt.Errorf("the local rules have %s, nothing was started", count(mistakes(problems), "mistake"))
+	own, cfg, problems, bad := loadRules(d.first, rules{})
+	d.logProblems(problems)
+	if bad.fatal() {
+		return fmt.Errorf("the %s have %s, nothing was started", bad, count(mistakes(problems), "mistake"))
 	}
 	hash, problem := addressHash(cfg, cfg.State.Path)
 	if problem != nil {
 		return errors.New(problem.String())
 	}
-	g, err := d.newGeneration(cfg, set, hash)
+	g, err := d.newGeneration(cfg, own, hash)
 	if err != nil {
 		return err
 	}

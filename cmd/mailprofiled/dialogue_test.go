@@ -19,7 +19,8 @@ import (
 
 // TestDialogues plays the sessions in testdata/dialogues against the daemon:
 // all of it but the process. Each file holds a config.toml, a DNS zone, lines
-// of names that misbehave, and the dialogue.
+// of names that misbehave, and the dialogue; and, for a configuration that says
+// DIR/NAME.mmdb, the lines that database is made of.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/dialogues/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -36,10 +37,25 @@ func TestDialogues(t *testing.T) {
 			for _, f := range archive.Files {
 				parts[f.Name] = string(f.Data)
 			}
+			parts["config.toml"] = strings.ReplaceAll(parts["config.toml"], "DIR/", databases(t, parts)+"/")
 			socket := startDaemon(t, parts["config.toml"], startDNS(t, parts["zone"], parts["misbehave"]))
 			miltertest.Play(t, func() net.Conn { return dial(t, socket) }, parts["dialogue"])
 		})
 	}
+}
+
+// databases makes those that parts hold lines of, in a folder.
+func databases(t *testing.T, parts map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, lines := range parts {
+		if strings.HasSuffix(name, ".mmdb") {
+			if err := putDatabase(filepath.Join(dir, name), lines, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return dir
 }
 
 var modes = map[string]dnstest.Mode{

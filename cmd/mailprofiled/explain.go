@@ -23,7 +23,9 @@ tells is taken as not known, and not held against the client.
 
 A running daemon with the same settings is asked, so that its cache and what it
 remembers count. Without one it is judged here, with empty state: nobody has been
-deferred yet, and nobody has come back.`
+deferred yet, and nobody has come back.
+
+Where doors differ, --listener names one: its answer_at and exempt_networks hold.`
 
 func runExplain(args []string, stdout, stderr io.Writer) int {
 	fs := newFlags("explain", explainHelp)
@@ -32,6 +34,7 @@ func runExplain(args []string, stdout, stderr io.Writer) int {
 	asJSON := fs.Bool("json", false, "print one JSON object")
 	account := fs.String("account", "", "the `NAME` the client has logged in with")
 	var q engine.Query
+	fs.StringVar(&q.Listener, "listener", "", "the `PLACE` where the MTA comes in, as in [[listener]].listen or milter.listen; without it [milter] and [exempt] hold")
 	optional := func(name, does string, to **string) {
 		fs.Func(name, does, func(s string) error { *to = &s; return nil })
 	}
@@ -59,6 +62,12 @@ func runExplain(args []string, stdout, stderr io.Writer) int {
 	if cfg == nil {
 		return exitFailed
 	}
+	if q.Listener != "" {
+		if q.Door, err = wiring.DoorAt(cfg, q.Listener); err != nil {
+			fmt.Fprintf(stderr, "mailprofiled explain: --listener: %v\n", err)
+			return exitMisuse
+		}
+	}
 	rec, note, err := explain(cfg, q)
 	if err != nil {
 		fmt.Fprintf(stderr, "mailprofiled explain: %v\n", err)
@@ -85,9 +94,9 @@ func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note strin
 	default:
 		note = fmt.Sprintf("judged with empty state, the running daemon could not be asked: %v", err)
 	}
-	set, cfg, problems, fatal := wiring.LoadLocal(cfg, nil)
-	if fatal {
-		return nil, "", fmt.Errorf("the local rules cannot be used:\n%s", strings.Join(texts(problems), "\n"))
+	own, cfg, problems, bad := loadRules(cfg, rules{})
+	if bad.fatal() {
+		return nil, "", fmt.Errorf("the %s cannot be used:\n%s", bad, strings.Join(texts(problems), "\n"))
 	}
 	servers, err := wiring.DNSServers(cfg)
 	if err != nil {
@@ -95,7 +104,7 @@ func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note strin
 	}
 	r := wiring.NewResolver(servers, cfg.DNS.CacheBytes, logging.Discard())
 	defer r.Close()
-	return wiring.NewEngine(cfg, wiring.Parts{Resolver: r, Local: set, Logger: logging.Discard()}).Explain(q), note, nil
+	return wiring.NewEngine(cfg, wiring.Parts{Resolver: r, Local: own.local, Geo: own.geo, Logger: logging.Discard()}).Explain(q), note, nil
 }
 
 func askToExplain(cfg *config.Config, q engine.Query) (*engine.Record, error) {
@@ -143,6 +152,9 @@ func printRecord(rec *engine.Record, to io.Writer) {
 	row("ptr:", orDash(rec.PTR))
 	row("helo:", orDash(rec.Helo))
 	row("from:", orDash(rec.From))
+	if rec.Listener != "" {
+		row("listener:", plain(rec.Listener)+" ("+rec.Role+")")
+	}
 	if rec.Account != "" {
 		row("account:", plain(rec.Account))
 	}

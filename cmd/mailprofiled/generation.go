@@ -10,9 +10,9 @@ import (
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
-	"mailprofiled/internal/local"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/resolver"
+	"mailprofiled/internal/spf"
 	"mailprofiled/internal/wiring"
 	"mailprofiled/milter"
 )
@@ -21,10 +21,10 @@ import (
 // keeps the one it began with; when the last has left, its resolver is closed,
 // unless the next generation has taken that over.
 type generation struct {
+	rules
 	cfg      *config.Config
 	loaded   time.Time
 	engine   *engine.Engine
-	local    *local.Set      // the operator's own rules; nil for none
 	hash     *logging.Hasher // of mail addresses in the log; nil where they stand in clear
 	resolver *sharedResolver
 	doors    map[string]*engine.Door // by place: those of [[listener]]
@@ -65,35 +65,36 @@ func (d *daemon) enter() *generation {
 // A sharedResolver serves generations that ask the same servers.
 type sharedResolver struct {
 	*resolver.Resolver
+	spf     *spf.Checker // asks it, and remembers what it found
 	servers []netip.AddrPort
 	cache   int64 // bytes
 	users   int   // generations; guarded by daemon.mu
 }
 
 // newGeneration makes one user's worth of a generation: that of being the current
-// one. It takes over the resolver in use if it asks the same servers. set are the
+// one. It takes over the resolver in use if it asks the same servers. own are the
 // rules of cfg, hash is what stands in for addresses in its log.
-func (d *daemon) newGeneration(cfg *config.Config, set *local.Set, hash *logging.Hasher) (*generation, error) {
+func (d *daemon) newGeneration(cfg *config.Config, own rules, hash *logging.Hasher) (*generation, error) {
 	servers, err := wiring.DNSServers(cfg)
 	if err != nil {
 		return nil, err
 	}
 	r := d.resolver(servers, cfg.DNS.CacheBytes)
-	return d.generation(cfg, time.Now(), set, hash, r), nil
+	return d.generation(cfg, time.Now(), own, hash, r), nil
 }
 
 // successor makes the generation after g, the current one, where nothing but the
 // files of its rules has changed.
 func (d *daemon) successor(g *generation) *generation {
 	r := d.resolver(g.resolver.servers, g.resolver.cache)
-	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.local, g.hash, r)
+	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.rules, g.hash, r)
 }
 
 // generation puts one together. It has taken over one use of r.
-func (d *daemon) generation(cfg *config.Config, loaded time.Time, set *local.Set, hash *logging.Hasher, r *sharedResolver) *generation {
-	g := &generation{cfg: cfg, loaded: loaded, local: set, hash: hash, resolver: r, doors: d.doorsOf(cfg), done: func() { d.letGo(r) }}
+func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, hash *logging.Hasher, r *sharedResolver) *generation {
+	g := &generation{cfg: cfg, loaded: loaded, rules: own, hash: hash, resolver: r, doors: d.doorsOf(cfg), done: func() { d.letGo(r) }}
 	g.engine = wiring.NewEngine(cfg, wiring.Parts{
-		Resolver: r.Resolver, Retries: d.retries, Local: set, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
+		Resolver: r.Resolver, SPF: r.spf, Retries: d.retries, Local: own.local, Geo: own.geo, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
 	})
 	g.users.Store(1)
 	return g
@@ -109,7 +110,8 @@ func (d *daemon) resolver(servers []netip.AddrPort, cache int64) *sharedResolver
 			return r
 		}
 	}
-	return &sharedResolver{Resolver: wiring.NewResolver(servers, cache, d.logger), servers: servers, cache: cache, users: 1}
+	r := wiring.NewResolver(servers, cache, d.logger)
+	return &sharedResolver{Resolver: r, spf: engine.NewSPF(r), servers: servers, cache: cache, users: 1}
 }
 
 // letGo closes a resolver behind its last user.
@@ -160,6 +162,14 @@ func (d *daemon) explain(settings string, q engine.Query) (*engine.Record, error
 	defer g.leave()
 	if own := g.cfg.SettingsID(); settings != "" && settings != own {
 		return nil, fmt.Errorf("%w: policy %s, settings %s", admin.ErrOtherSettings, g.cfg.PolicyID(), own)
+	}
+	if q.Listener != "" {
+		if q.Door = g.doors[q.Listener]; q.Door == nil {
+			var err error
+			if q.Door, err = wiring.DoorAt(g.cfg, q.Listener); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return g.engine.Explain(q), nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"mailprofiled/internal/admin"
@@ -11,7 +12,8 @@ import (
 	"mailprofiled/internal/wiring"
 )
 
-// lookAgain is how often the files of [[local]] are looked at: a stat for each.
+// lookAgain is how often files of [[local]] and databases are looked at: a stat for
+// each.
 const lookAgain = 2 * time.Second
 
 // mistakes counts what is no warning.
@@ -25,7 +27,8 @@ func mistakes(problems []config.Problem) int {
 	return n
 }
 
-// followLists takes in changed files of [[local]] until ctx ends.
+// followLists takes in changed files of [[local]], and changed databases, until ctx
+// ends.
 func (d *daemon) followLists(ctx context.Context) {
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()
@@ -33,6 +36,7 @@ func (d *daemon) followLists(ctx context.Context) {
 		select {
 		case <-again.C:
 			d.refresh(ctx, time.Now())
+			d.refreshGeo(ctx, time.Now())
 		case <-ctx.Done():
 			return
 		}
@@ -54,10 +58,11 @@ func (d *daemon) refresh(ctx context.Context, now time.Time) {
 		return
 	}
 	changes, problems := g.local.Refresh(now)
-	d.logLists(wiring.AsConfig(problems))
+	d.logProblems(wiring.AsConfig(problems))
 	if len(changes) == 0 {
 		return
 	}
+	d.logProblems(wiring.DeafTo(g.local, g.cfg))
 	next := d.successor(g)
 	d.current.Swap(next)
 	g.leave()
@@ -67,13 +72,17 @@ func (d *daemon) refresh(ctx context.Context, now time.Time) {
 	}
 }
 
-// logLists logs what is wrong with files of [[local]].
-func (d *daemon) logLists(problems []config.Problem) {
+// logProblems logs what is wrong with what the rules are made of.
+func (d *daemon) logProblems(problems []config.Problem) {
 	for _, p := range problems {
+		in := "the local rules"
+		if strings.HasPrefix(p.Key, "geo.") {
+			in = "the databases"
+		}
 		if p.Warning {
-			d.logger.Warn("odd in the local rules", "problem", p.String())
+			d.logger.Warn("odd in "+in, "problem", p.String())
 		} else {
-			d.logger.Error("mistake in the local rules", "problem", p.String())
+			d.logger.Error("mistake in "+in, "problem", p.String())
 		}
 	}
 }

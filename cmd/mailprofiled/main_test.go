@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/dnstest"
+	"mailprofiled/internal/geotest"
 	"mailprofiled/internal/miltertest"
 )
 
@@ -37,6 +39,8 @@ const noSleep = "atexit_sleep_ms=10"
 //	serving CONFIG    waits until the daemon of that configuration can be asked
 //	deliver SOCKET    an MTA has a client from 192.0.2.66 deliver to user@here.example
 //	until RE CMD...   runs a command until its output matches
+//	mmdb FILE LINES [DAYS]  makes a database of lines (see geotest), so many days old; of
+//	                  networks where the name of FILE has asn in it
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -61,7 +65,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("DNS", server.Addr().String())
 			return fillIn(env.WorkDir, server.Addr().String())
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver, "until": until},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver, "until": until, "mmdb": makeDatabase},
 	})
 }
 
@@ -82,6 +86,36 @@ func fillIn(dir, dns string) error {
 		}
 	}
 	return nil
+}
+
+// makeDatabase is the command mmdb.
+func makeDatabase(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: mmdb FILE LINES [DAYS]")
+	}
+	days := 0
+	if len(args) == 3 {
+		var err error
+		days, err = strconv.Atoi(args[2])
+		ts.Check(err)
+	}
+	ts.Check(putDatabase(ts.MkAbs(args[0]), ts.ReadFile(args[1]), time.Duration(days)*24*time.Hour))
+}
+
+// putDatabase makes a database of lines, and puts it in its place at one stroke.
+func putDatabase(path, lines string, age time.Duration) error {
+	o := geotest.Options{Built: time.Now().Add(-age)}
+	if strings.Contains(filepath.Base(path), "asn") {
+		o.Type = geotest.ASN
+	}
+	data, err := geotest.Make(o, lines)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // awaitServing is the command serving.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -98,7 +99,8 @@ func judging(dns *dnstest.Server, points float64) string {
 
 // TestReloadUnderLoad: while the configuration changes as fast as it can be
 // loaded, DNS servers and all, no session is lost or waits, and each is judged to
-// its end by what it began with.
+// its end by what it began with. No more configurations live than sessions have
+// begun with, and no resolver or goroutine stays behind.
 func TestReloadUnderLoad(t *testing.T) {
 	idle := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, idle) })
@@ -130,7 +132,8 @@ func TestReloadUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	const many = 300
+	const many, most = 300, 4 + 1 // of each open session one, and the current
+	living := []*generation{h.current.Load()}
 	for i := 1; (i <= many || sessions.Load() < 20) && !t.Failed(); i++ {
 		bad := i%len(texts) == 3
 		h.write(t, texts[i%len(texts)])
@@ -138,15 +141,47 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Errorf("reload %d: %+v", i, r)
 		}
 		reloads.Add(1)
+		if g := h.current.Load(); g != living[len(living)-1] {
+			living = append(living, g)
+		}
+		eventually(t, "configurations that nobody has any more end", func() bool {
+			living = slices.DeleteFunc(living, func(g *generation) bool { return g.users.Load() == 0 })
+			return len(living) <= most
+		})
 	}
 	close(done)
 	all.Wait()
 
+	eventually(t, "all but the current configuration end", func() bool {
+		living = slices.DeleteFunc(living, func(g *generation) bool { return g.users.Load() == 0 })
+		return len(living) == 1
+	})
+	eventually(t, "the current configuration alone has the last resolver", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.current.Load().resolver.users == 1
+	})
 	st := h.status()
 	if st.Sessions.Total != uint64(sessions.Load()) || st.Sessions.Panics+st.Sessions.Limited+st.Sessions.TurnedAway+st.Sessions.ProtocolErrors > 0 {
 		t.Errorf("%d sessions, but %+v", sessions.Load(), st.Sessions)
 	}
 	t.Logf("%d reloads under %d sessions", reloads.Load(), sessions.Load())
+}
+
+// eventually waits until ok, and gives up after a minute.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	again := time.NewTicker(2 * time.Millisecond)
+	defer again.Stop()
+	end := time.NewTimer(time.Minute)
+	defer end.Stop()
+	for !ok() {
+		select {
+		case <-again.C:
+		case <-end.C:
+			t.Fatal("never: " + what)
+		}
+	}
 }
 
 func over(done <-chan struct{}) bool {
@@ -192,6 +227,36 @@ func TestOldResolversAreClosed(t *testing.T) {
 	}
 	if old.enter() {
 		t.Error("a session could still begin by the first configuration")
+	}
+}
+
+// TestReloadKeepsWhatSPFFound: with the resolver, which other servers end.
+func TestReloadKeepsWhatSPFFound(t *testing.T) {
+	zone := badZone + "good.example. 300 IN TXT \"v=spf1 mx -all\"\n"
+	one, two := startDNS(t, zone, ""), startDNS(t, zone, "")
+	h := newHouse(t, judging(one, 6))
+	visit := func() {
+		v := h.begin(t)
+		defer v.Close()
+		ask(t, v)
+		if err := v.Quit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	visit()
+	found := h.current.Load().resolver.spf
+	if found.Len() != 1 {
+		t.Fatalf("%d results of SPF are remembered, want 1", found.Len())
+	}
+	for _, text := range []string{judging(one, 7), judging(two, 7)} {
+		h.write(t, text)
+		if r := h.reload(t.Context()); len(r.Errors) > 0 {
+			t.Fatal(r.Errors)
+		}
+		visit()
+		if kept, same := h.current.Load().resolver.spf == found, strings.Contains(text, one.Addr().String()); kept != same || found.Len() != 1 {
+			t.Errorf("the same servers %v, kept %v with %d results", same, kept, found.Len())
+		}
 	}
 }
 

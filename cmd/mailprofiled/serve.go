@@ -5,12 +5,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/systemd"
+	"mailprofiled/internal/wiring"
 )
 
 const serveHelp = `
@@ -38,7 +38,7 @@ func runServe(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal does not wait for the drain
-	tuneMemory(cfg.DNS.CacheBytes)
+	wiring.TuneMemory(cfg.DNS.CacheBytes)
 	d := newDaemon(cfg, out)
 	d.lost = out.Lost
 	d.manager = systemd.Find(os.Getenv, os.Getpid())
@@ -53,17 +53,4 @@ func runServe(args []string, stdout, stderr io.Writer) int {
 	}
 	d.logger.Info("stopped", "lost_log_lines", out.Lost())
 	return exitFine
-}
-
-// tuneMemory lets garbage grow to three times what is in use before it is
-// collected, unless GOGC or GOMEMLIMIT say otherwise: most of a daemon's memory
-// is its cache, which lives long and costs time to walk. With a full cache the
-// limit keeps the process at some twice its size.
-func tuneMemory(cache int64) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(2*cache + 512<<20)
-	}
 }

@@ -72,6 +72,9 @@ func printStatus(s *admin.Status, w io.Writer) {
 	row(first(len(s.DNS.Servers), "DNS"), "%s", answersText(s.DNS))
 	row("cache", "%d names and addresses, %s of %s, %d hits", s.Cache.Entries, size(s.Cache.Bytes), size(s.Cache.Limit), s.Cache.Hits)
 	row("retry", "%d asked to come back, %s came back", s.Retry.Deferred, count(s.Retry.Passed, "network"))
+	for i, text := range geoRows(s) {
+		row(first(i, "databases"), "%s", text)
+	}
 	row("log", "%s lost", count(int(s.Log.LostLines), "line"))
 	tw.Flush()
 	printLocal(s, w)
@@ -109,6 +112,7 @@ func attention(s *admin.Status) []string {
 			}
 		}
 	}
+	all = append(all, geoAttention(s)...)
 	if n := s.Sessions.Limited + s.Sessions.TurnedAway; n > 0 {
 		say("%d sessions found no place, and were answered by milter.on_failure: raise milter.max_sessions", n)
 	}

@@ -44,11 +44,11 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	cfg, report := config.Load(d.first.Path)
 	warnings = texts(report.Warnings)
 	if cfg == nil {
-		mistakes, warnings = apart(wiring.RulesBeside(report, d.current.Load().local), warnings)
+		mistakes, warnings = apart(rulesBeside(report, d.current.Load().rules), warnings)
 		return append(texts(report.Errors), mistakes...), warnings
 	}
-	set, cfg, problems, fatal := wiring.LoadLocal(cfg, d.current.Load().local)
-	if fatal {
+	own, cfg, problems, bad := loadRules(cfg, d.current.Load().rules)
+	if bad.fatal() {
 		return apart(problems, warnings)
 	}
 	warnings = append(warnings, texts(problems)...)
@@ -56,7 +56,7 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	if problem != nil {
 		return []string{problem.String()}, warnings
 	}
-	next, err := d.newGeneration(cfg, set, hash)
+	next, err := d.newGeneration(cfg, own, hash)
 	if err != nil {
 		return []string{wiring.ResolvConf + ":1: " + err.Error()}, warnings
 	}
@@ -65,7 +65,7 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	d.server.Apply(wiring.MilterSettings(cfg))
 	old := d.current.Swap(next)
 	if old.resolver != next.resolver {
-		tuneMemory(cfg.DNS.CacheBytes)
+		wiring.TuneMemory(cfg.DNS.CacheBytes)
 	}
 	old.leave()
 	return nil, append(warnings, texts(d.first.NeedRestart(cfg))...)

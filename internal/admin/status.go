@@ -38,6 +38,7 @@ type Status struct {
 	Log      Log               `json:"log"`
 	Retry    Retry             `json:"retry"`
 	Local    []LocalRule       `json:"local"` // the operator's own rules, in their order
+	Geo      []Database        `json:"geo"`   // databases in use
 }
 
 // A Door is one place where an MTA can connect.
@@ -167,6 +168,17 @@ type LocalFile struct {
 	Tracked     bool  `json:"tracked"`
 	Unused      int   `json:"unused"`
 	UnusedLines []int `json:"unused_lines"`
+}
+
+// A Database tells which country or network an address belongs to.
+type Database struct {
+	Kind    string    `json:"kind"` // country, asn
+	File    string    `json:"file"`
+	Type    string    `json:"type"`    // as it calls itself: "GeoLite2-Country"
+	Entries int       `json:"entries"` // distinct records
+	Built   time.Time `json:"built"`   // by its maker
+	Loaded  time.Time `json:"loaded"`
+	Trouble string    `json:"trouble,omitempty"` // why the version on disk is not the one in use
 }
 
 // Resolver fills in what the resolver tells of itself.

@@ -33,12 +33,12 @@ func TestAllParts(t *testing.T) {
 	var out bytes.Buffer
 	err := run(t.Context(), []string{
 		"-clients", "40", "-transactions", "60", "-rounds", "2", "-env", "GOGC=50", "-workers", "4", "-visits", "8", "-delay", "1ms",
-		"-dead", "3", "-budget", "50ms", "-idle", "20", "-many", "200", "-profile", profiles,
+		"-parts", "warm,cold,dead,idle,memory,questions", "-dead", "3", "-budget", "50ms", "-idle", "20", "-many", "200", "-rules", "300", "-profile", profiles,
 	}, &out, &out)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	for _, part := range []string{"WARM:", "COLD:", "DEAD DNS:", "IDLE:", "MEMORY:", "correct:"} {
+	for _, part := range []string{"WARM:", "COLD:", "DEAD DNS:", "IDLE:", "MEMORY:", "QUESTIONS:", "CPU a question on loopback:", "correct:"} {
 		if !strings.Contains(out.String(), "\n"+part) {
 			t.Errorf("no %s in the report:\n%s", part, out.String())
 		}
@@ -48,6 +48,57 @@ func TestAllParts(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(profiles, "wired.cpu")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNothingGrows is a short soak: after visits of all kinds no goroutine or
+// descriptor is left over, and no table is beyond its bound. It fails else.
+func TestNothingGrows(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-parts", "soak", "-soak", "20000", "-rules", "300"}, &out, &out); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	for _, want := range []string{"\nSOAK: 20000 visits", "\n     20000 ", "13000 good senders, all of them continued: true", "1000 broken sessions"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in the report:\n%s", want, out.String())
+		}
+	}
+}
+
+// What a soak must not see is told.
+func TestASoakTells(t *testing.T) {
+	fine := metrics{"mailprofiled_panics_total": 0, "mailprofiled_log_lost_lines_total": 0, "mailprofiled_sessions_refused_total": 0}
+	panicked := metrics{"mailprofiled_panics_total": 1, "mailprofiled_log_lost_lines_total": 0, "mailprofiled_sessions_refused_total": 0}
+	for _, tt := range []struct {
+		name  string
+		m     metrics
+		l     look
+		wrong int
+		grown bool
+	}{
+		{"as at the start", fine, look{goroutines: 20, fds: 17, cache: mostCache, deferred: mostDeferred}, 0, false},
+		{"fewer goroutines", fine, look{goroutines: 19, fds: 17}, 0, false},
+		{"a goroutine more", fine, look{goroutines: 21, fds: 17}, 0, true},
+		{"a descriptor more", fine, look{goroutines: 20, fds: 18}, 0, true},
+		{"a cache beyond its bound", fine, look{cache: mostCache + 1}, 1, false},
+		{"a panic", panicked, look{}, 1, false},
+		{"metrics that are not there", metrics{}, look{}, 3, false},
+	} {
+		s := &soak{bench: new(bench), seen: []look{{goroutines: 20, fds: 17}}}
+		s.sound(tt.m, tt.l)
+		if got := s.grown(tt.l); len(s.wrong) != tt.wrong || got != tt.grown {
+			t.Errorf("%s: grown %v, wrong %q", tt.name, got, s.wrong)
+		}
+	}
+}
+
+func TestMetricsAreRead(t *testing.T) {
+	got := make(metrics)
+	for line := range strings.Lines("# HELP a b\na 1.5e+06\nb{x=\"1 2\",y=\"\"} 2\nb{x=\"3\"} 3\n\nbroken\nc NaN?\n") {
+		got.add(strings.TrimSuffix(line, "\n"))
+	}
+	if d := cmp.Diff(metrics{"a": 1.5e6, "b": 5}, got); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -57,7 +57,7 @@ func (c *coldRun) late() (m measured, err error) {
 			return m, err
 		}
 		for i, d := range []time.Duration{
-			quantile(m.rcpt, 0.50), quantile(m.rcpt, 0.99), quantile(m.whole, 0.50), quantile(m.whole, 0.99), quantile(raw, 0.99),
+			quantile(m.waited[atRcpt], 0.50), quantile(m.waited[atRcpt], 0.99), quantile(m.whole, 0.50), quantile(m.whole, 0.99), quantile(raw, 0.99),
 		} {
 			values[i] = append(values[i], float64(d)/float64(c.delay))
 		}
@@ -176,6 +176,6 @@ func (b *bench) silent() error {
 	}
 	b.print("\nDEAD DNS: %d visits at once, budget %v", b.dead, b.budget)
 	b.print("longest reply: %v, %s budget + %v; p50 at RCPT %v", s.longest.Round(100*time.Microsecond), verdict, grace,
-		quantile(s.rcpt, 0.50).Round(100*time.Microsecond))
+		quantile(s.waited[atRcpt], 0.50).Round(100*time.Microsecond))
 	return b.finish(p, s, b.dead)
 }

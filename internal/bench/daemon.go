@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,8 +23,13 @@ func (b *bench) build() error {
 
 func (b *bench) exe() string { return filepath.Join(b.dir, "mailprofiled") }
 
-// configure writes a configuration for a process of the given name.
-func (b *bench) configure(name string, budget time.Duration) (path, socket string, err error) {
+// configure writes a configuration for a process of the given name. It has rules
+// of the operator's own, in which no sender is; more stands in [dns] and behind it.
+func (b *bench) configure(name string, budget time.Duration, more string) (path, socket string, err error) {
+	names, networks, err := b.lists()
+	if err != nil {
+		return "", "", err
+	}
 	socket = filepath.Join(b.dir, name+".sock")
 	text := fmt.Sprintf(`mode = "enforce"
 
@@ -37,9 +43,40 @@ listen = ["unix:%s"]
 [dns]
 servers = ["127.0.0.1:%d"]
 budget  = "%gs"
-`, socket, b.world.port(), budget.Seconds())
+%s
+[admin]
+control = "%s"
+listen  = "unix:%s"
+
+[[local]]
+match  = ["file:%s"]
+action = "deny"
+
+[[local]]
+match  = ["file:ip4trie:%s"]
+action = "points"
+points = 3.0
+`, socket, b.world.port(), budget.Seconds(), more, b.control(name), b.web(name), names, networks)
 	path = filepath.Join(b.dir, name+".toml")
 	return path, socket, os.WriteFile(path, []byte(text), 0o600)
+}
+
+func (b *bench) control(name string) string { return filepath.Join(b.dir, name+".control") }
+
+func (b *bench) web(name string) string { return filepath.Join(b.dir, name+".web") }
+
+// lists writes the files of the operator's own rules: so many names that are
+// asked about PTR, HELO and sender, and so many networks.
+func (b *bench) lists() (names, networks string, err error) {
+	var n, w bytes.Buffer
+	for i := range b.rules {
+		fmt.Fprintf(&n, "%s:n%d.listed.example # ticket %d\n", [...]string{"ptr", "helo", "from"}[i%3], i, i)
+		if i < 1<<16 {
+			fmt.Fprintf(&w, "10.%d.%d.0/24\n", i>>8, i&0xff)
+		}
+	}
+	names, networks = filepath.Join(b.dir, "names.txt"), filepath.Join(b.dir, "networks.txt")
+	return names, networks, errors.Join(os.WriteFile(names, n.Bytes(), 0o600), os.WriteFile(networks, w.Bytes(), 0o600))
 }
 
 // usualBudget is the dns.budget where DNS is alive.
@@ -47,7 +84,11 @@ const usualBudget = 5 * time.Second
 
 // daemon starts the shipped daemon.
 func (b *bench) daemon(name string, budget time.Duration) (*process, error) {
-	config, socket, err := b.configure(name, budget)
+	return b.daemonWith(name, budget, "")
+}
+
+func (b *bench) daemonWith(name string, budget time.Duration, more string) (*process, error) {
+	config, socket, err := b.configure(name, budget, more)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +97,7 @@ func (b *bench) daemon(name string, budget time.Duration) (*process, error) {
 
 // wired starts the daemon in a process of ours.
 func (b *bench) wired(name string) (*process, error) {
-	config, socket, err := b.configure(name, usualBudget)
+	config, socket, err := b.configure(name, usualBudget, "")
 	if err != nil {
 		return nil, err
 	}

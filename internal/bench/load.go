@@ -35,7 +35,7 @@ type samples struct {
 	count     int
 	continued int
 	whole     []time.Duration
-	rcpt      []time.Duration
+	waited    [stages][]time.Duration
 	longest   time.Duration // answer of all
 }
 
@@ -45,8 +45,10 @@ func (s *samples) add(d delivery) {
 		s.continued++
 	}
 	s.whole = append(s.whole, d.whole)
-	s.rcpt = append(s.rcpt, d.rcpt)
-	s.longest = max(s.longest, d.longest)
+	for stage, took := range d.waited {
+		s.waited[stage] = append(s.waited[stage], took)
+		s.longest = max(s.longest, took)
+	}
 }
 
 // deliver delivers a mail of each sender from..to-1, modulo the number of

@@ -16,15 +16,26 @@ type mta struct {
 	socket string
 	visit  *miltertest.Visit // nil before the first
 
-	longest time.Duration // answer on this connection
+	waited [stages]time.Duration // for the answers on this connection
 }
+
+// The stages of a transaction that have an answer.
+const (
+	atConnect = iota
+	atHelo
+	atMail
+	atRcpt
+	atEnd // of the message
+	stages
+)
+
+var stageNames = [stages]string{"connect", "HELO", "MAIL", "RCPT", "end"}
 
 // A delivery is how one transaction went.
 type delivery struct {
 	whole     time.Duration // from before the connection until the message is taken
-	rcpt      time.Duration // the answer to RCPT
-	longest   time.Duration // the longest answer of all
-	continued bool          // the recipient was taken
+	waited    [stages]time.Duration
+	continued bool // the recipient was taken
 }
 
 // deliver is one transaction in the packets O C H M R E Q. After a refusal of the
@@ -36,21 +47,20 @@ func (m *mta) deliver(s sender) (delivery, error) {
 	}
 	defer m.visit.Close()
 	from := "<jo@" + s.domain() + ">"
-	if _, err := m.timed(func() (miltertest.Answer, error) { return m.visit.Mail(from, "", "SIZE=4711") }); err != nil {
+	if _, err := m.timed(atMail, func() (miltertest.Answer, error) { return m.visit.Mail(from, "", "SIZE=4711") }); err != nil {
 		return delivery{}, err
 	}
-	began := time.Now()
-	answer, err := m.timed(func() (miltertest.Answer, error) { return m.visit.Rcpt(recipient) })
-	d := delivery{rcpt: time.Since(began), continued: answer.Continue()}
+	answer, err := m.timed(atRcpt, func() (miltertest.Answer, error) { return m.visit.Rcpt(recipient) })
 	if err != nil {
 		return delivery{}, err
 	}
+	d := delivery{continued: answer.Continue()}
 	if d.continued {
-		if _, err := m.timed(m.end); err != nil {
+		if _, err := m.timed(atEnd, m.end); err != nil {
 			return delivery{}, err
 		}
 	}
-	d.whole, d.longest = time.Since(start), m.longest
+	d.whole, d.waited = time.Since(start), m.waited
 	m.visit.Add('Q')
 	return d, m.visit.Flush()
 }
@@ -73,7 +83,7 @@ func (m *mta) open(s sender) error {
 	if err != nil {
 		return err
 	}
-	if m.longest = 0; m.visit == nil {
+	if m.waited = [stages]time.Duration{}; m.visit == nil {
 		m.visit = miltertest.NewVisit(conn, miltertest.Postfix())
 	} else {
 		m.visit.Reuse(conn)
@@ -89,20 +99,20 @@ func (m *mta) hello(s sender) error {
 	if err := m.visit.Negotiate(); err != nil {
 		return err
 	}
-	_, err := m.timed(func() (miltertest.Answer, error) {
+	_, err := m.timed(atConnect, func() (miltertest.Answer, error) {
 		return m.visit.Connect(miltertest.Peer{Addr: s.addr(), Port: 40000, Name: s.ptr()})
 	})
 	if err != nil {
 		return err
 	}
-	_, err = m.timed(func() (miltertest.Answer, error) { return m.visit.Helo(s.helo()) })
+	_, err = m.timed(atHelo, func() (miltertest.Answer, error) { return m.visit.Helo(s.helo()) })
 	return err
 }
 
 // timed does a step and notes how long its answer took.
-func (m *mta) timed(step func() (miltertest.Answer, error)) (miltertest.Answer, error) {
+func (m *mta) timed(stage int, step func() (miltertest.Answer, error)) (miltertest.Answer, error) {
 	began := time.Now()
 	answer, err := step()
-	m.longest = max(m.longest, time.Since(began))
+	m.waited[stage] = time.Since(began)
 	return answer, err
 }

@@ -46,6 +46,16 @@ func (s span) String() string {
 	return fmt.Sprintf("%.2f (%.2f-%.2f)", s.median, s.low, s.high)
 }
 
+// figure shows a value to three digits or more.
+func figure(v float64) string {
+	if v < 10 {
+		return fmt.Sprintf("%.3f", v)
+	}
+	return fmt.Sprintf("%.1f", v)
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
 // A row is one quantity of the warm table, by side and round.
@@ -61,7 +71,7 @@ func warmTable(title string, rows []row) string {
 	for _, r := range rows {
 		fmt.Fprintf(&t, "%-24s %-19s %-19s", r.name, ratios(r.values[sideC], r.values[sideA]), ratios(r.values[sideC], r.values[sideB]))
 		for _, values := range r.values {
-			fmt.Fprintf(&t, " %10.1f", spanOf(values).median)
+			fmt.Fprintf(&t, " %10s", figure(spanOf(values).median))
 		}
 		t.WriteByte('\n')
 	}

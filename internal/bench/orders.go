@@ -14,9 +14,12 @@ import (
 // orders are what a role does when it is told to, one a line; each is answered
 // by a line.
 type orders struct {
-	visit func(from, to, at int) error // nil: this role cannot
-	cpu   *os.File                     // the profile being taken
+	loads map[string]load // what this role can be told to do, by the order
+	cpu   *os.File        // the profile being taken
 }
+
+// A load does something for the senders from..to-1, at of them at once.
+type load func(from, to, at int) error
 
 func (o *orders) obey(in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
@@ -42,20 +45,19 @@ func (o *orders) do(line string) (string, error) {
 		runtime.GC()
 		runtime.GC() // the first one moves what pools hold into their second chance
 		return allocated(), nil
-	case "visit": // judge visits of senders from..to-1, so many at once
-		if _, err := fmt.Sscan(rest, &from, &to, &at); err != nil {
-			return "", err
-		}
-		if o.visit == nil {
-			return "", fmt.Errorf("this role makes no visits")
-		}
-		return "ok", o.visit(from, to, at)
 	case "profile": // write profiles to files that begin so
 		return "ok", o.profile(rest)
 	case "profiled":
 		return "ok", o.profiled(rest)
 	}
-	return "", fmt.Errorf("no order %q", line)
+	do, ok := o.loads[word]
+	if !ok {
+		return "", fmt.Errorf("no order %q", line)
+	}
+	if _, err := fmt.Sscan(rest, &from, &to, &at); err != nil {
+		return "", err
+	}
+	return "ok", do(from, to, at)
 }
 
 // A use is what memory answers.

@@ -19,7 +19,7 @@ import (
 // one of its roles. It logs to a file.
 type process struct {
 	name   string
-	socket string
+	socket string // "": it serves nobody
 	log    string // path
 	cmd    *exec.Cmd
 	file   *os.File
@@ -38,7 +38,12 @@ func startRole(ctx context.Context, dir, name, socket string, role ...string) (*
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: name, socket: socket, cmd: exec.Command(self, append([]string{roleCommand}, role...)...)}
+	return startRoleOf(ctx, self, dir, name, socket, role...)
+}
+
+// startRoleOf is startRole of another build of this program.
+func startRoleOf(ctx context.Context, exe, dir, name, socket string, role ...string) (p *process, err error) {
+	p = &process{name: name, socket: socket, cmd: exec.Command(exe, append([]string{roleCommand}, role...)...)}
 	if p.input, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -81,6 +86,9 @@ func (p *process) start(ctx context.Context, dir string) error {
 		file.Close()
 		close(p.ended)
 	}()
+	if p.socket == "" {
+		return nil
+	}
 	if err := p.awaitSocket(ctx); err != nil {
 		p.kill()
 		return fmt.Errorf("%s: %w\n%s", p.name, err, lastLines(p.log))
@@ -172,9 +180,17 @@ func (p *process) order(words ...any) (string, error) {
 // lastLines shows the end of a log, for who has to find out what went wrong.
 func lastLines(path string) string {
 	const most = 2000
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return err.Error()
 	}
-	return string(text[max(0, len(text)-most):])
+	defer f.Close()
+	if info, err := f.Stat(); err == nil {
+		_, _ = f.Seek(max(0, info.Size()-most), io.SeekStart) // from the start then
+	}
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }

@@ -23,6 +23,7 @@ const roleCommand = "role"
 //	empty SOCKET    an empty filter on plain go-milter
 //	ours SOCKET     an empty handler behind our server
 //	wired CONFIG    all of the daemon, in a process that can be looked into
+//	asker ADDRESS   a resolver that asks there
 func runRole(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) != 2 {
 		return fmt.Errorf("role: want a role and its argument, got %q", args)
@@ -46,7 +47,14 @@ func runRole(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 			return err
 		}
 		defer w.stop()
-		o.visit = w.visit
+		o.loads = map[string]load{"visit": w.visit} // judge them
+	case "asker":
+		loads, stop, err := startAsking(arg)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		o.loads = loads
 	default:
 		return fmt.Errorf("role: no role %q", role)
 	}

@@ -35,6 +35,7 @@ type Config struct {
 	Exempt    Exempt
 	Lists     Lists
 	Local     []LocalRule // in their order
+	Geo       Geo
 	State     State
 	Log       Log
 	Admin     Admin
@@ -161,6 +162,7 @@ func build(path string, sources []*source, sound, here bool, report *Report) (*C
 	for _, src := range sources {
 		c.Files = append(c.Files, src.name)
 	}
+	report.Geo = c.GeoFiles()
 	check(l, c, sources[0])
 	if len(report.Errors) > 0 {
 		return nil, report

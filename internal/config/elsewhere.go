@@ -12,6 +12,7 @@ var called = map[string]string{
 	"greylist": "retry", "greylisting": "retry",
 	"users": "directory", "recipients": "directory", "metrics": "admin", "control": "admin", "socket": "milter.listen",
 	"listeners": "listener", "scores": "points", "weights": "points", "findings": "points",
+	"geoip": "geo", "maxmind": "geo", "asn": "geo.asn", "country": "geo.country",
 	"spf": "points",
 }
 

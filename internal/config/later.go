@@ -27,11 +27,7 @@ func keysLater() []Key {
 	rows = append(rows, directoryRows("directory.")...)
 	rows = append(rows, Key{Name: "directory.for[].domains", Kind: hostsKind(true, "domains")})
 	rows = append(rows, directoryRows("directory.for[].")...)
-	rows = append(rows,
-		Key{Name: "state.redis", Kind: secretKind(), Default: ""},
-		Key{Name: "geo.country", Kind: text, Default: ""},
-		Key{Name: "geo.asn", Kind: text, Default: ""},
-	)
+	rows = append(rows, Key{Name: "state.redis", Kind: secretKind(), Default: ""})
 	for i := range rows {
 		rows[i].Later = true
 	}

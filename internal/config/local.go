@@ -34,7 +34,7 @@ func localKeys() []Key {
 	return []Key{
 		{
 			Name: "local[].match", Kind: matchersKind(), Hot: true, Policy: true,
-			Doc: `Whom the rule is for; one that matches is enough: "client:192.0.2.0/24", "ptr:", "helo:", "from:", "rcpt:", "account:", or "file:/path" with one of them a line.`,
+			Doc: `Whom the rule is for; one that matches is enough: "client:192.0.2.0/24", "ptr:", "helo:", "from:", "rcpt:", "account:", "country:DE", "asn:64500", or "file:/path" with one of them a line.`,
 		},
 		{
 			Name: "local[].action", Kind: plainChoice(LocalAllow, LocalDeny, LocalPoints), Hot: true, Policy: true,
@@ -60,7 +60,7 @@ func localKeys() []Key {
 }
 
 // matcherTypes stand before the colon of a matcher.
-var matcherTypes = []string{"client", "ptr", "helo", "from", "rcpt", "account", "file"}
+var matcherTypes = []string{"client", "ptr", "helo", "from", "rcpt", "account", "country", "asn", "file"}
 
 const matcherExample = "client:192.0.2.0/24"
 
@@ -89,8 +89,6 @@ func matcher(text string, s spot) (any, bool) {
 		return s.bad(quote(text), "nothing behind the colon", "write "+quote(matcherExample)+", or remove it")
 	case known:
 		return text, true
-	case typed && kind == "country":
-		return s.bad(quote(text), "countries are "+notYet, "remove it")
 	}
 	remedy := "write one of " + strings.Join(matcherTypes, ": ") + ": before it"
 	if near := nearest(strings.ToLower(strings.TrimSpace(kind)), matcherTypes); typed && near != "" {
@@ -114,7 +112,7 @@ func noteKind(example string) Kind {
 func (l *loader) localRules() []LocalRule {
 	var rules []LocalRule
 	for i := range l.elements["local"] {
-		id := "local[" + strconv.Itoa(i) + "]"
+		id := localID(i)
 		before := len(l.report.Errors)
 		r := l.localRule(id, l.tables[id])
 		rules = append(rules, r)
@@ -124,6 +122,9 @@ func (l *loader) localRules() []LocalRule {
 	}
 	return rules
 }
+
+func localID(i int) string    { return "local[" + strconv.Itoa(i) + "]" }
+func localMatch(i int) string { return localID(i) + ".match" }
 
 func (l *loader) localRule(id string, s spot) LocalRule {
 	r := LocalRule{At: s.origin()}

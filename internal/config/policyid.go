@@ -12,15 +12,16 @@ import (
 // SHA-256 over the settings that make verdicts, "standard@1-3f9a2c1b". Two
 // machines that differ only in sockets, [us], [dns] or [log] share it, and so
 // do two files that say the same in other words. What the files of [[local]] hold
-// counts once WithLists has told it.
+// counts once WithLists has told it; what the databases of [geo] hold does not: they
+// change every week, and the word of the operator stays the same.
 func (c *Config) PolicyID() string {
 	sum := sha256.Sum256([]byte(c.canonical(c.lists)))
 	return c.Policy.Baseline + "-" + hex.EncodeToString(sum[:4])
 }
 
 // SettingsID names all settings on which a verdict may rest: those of the policy,
-// [us], [dns] and [[local]], and where DNS lists are asked. Two configurations with the same one judge the same
-// visit alike, by what the files of [[local]] hold at that time: a daemon follows them.
+// [us], [dns], [geo] and [[local]], and where DNS lists are asked. Two configurations with the same
+// one judge the same visit alike, by what the files of [[local]] and [geo] hold at that time: a daemon follows them.
 func (c *Config) SettingsID() string {
 	var b strings.Builder
 	b.WriteString(c.canonical(nil))
@@ -28,7 +29,7 @@ func (c *Config) SettingsID() string {
 		c.Local[i].print(&b)
 	}
 	for _, k := range keysNow() {
-		if strings.HasPrefix(k.Name, "us.") || strings.HasPrefix(k.Name, "dns.") {
+		if strings.HasPrefix(k.Name, "us.") || strings.HasPrefix(k.Name, "dns.") || strings.HasPrefix(k.Name, "geo.") {
 			b.WriteString(k.Name + " = " + k.Kind.canonical(k.get(c)) + "\n")
 		}
 	}

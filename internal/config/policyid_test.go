@@ -37,6 +37,7 @@ func TestPolicyIDStaysTheSame(t *testing.T) {
 		{"doors that judge alike", monitor + "[[listener]]\nlisten = \"unix:/a\"\nrole = \"submission\"\nsocket_mode = \"0600\"\n[[listener]]\nlisten = \"unix:/b\"\nanswer_at = \"rcpt\"\nexempt_networks = []\n"},
 		{"us", monitor + "[us]\nnames = [\"a.example\"]\ndomains = [\"b.example\"]\naddresses = [\"192.0.2.1\"]\n"},
 		{"dns", monitor + "[dns]\nservers = [\"192.0.2.53\"]\nbudget = \"1s\"\ncache_size = \"1MiB\"\n"},
+		{"databases", monitor + "[geo]\ncountry = \"/a.mmdb\"\nasn = \"/b.mmdb\"\n"},
 		{"log", monitor + "[log]\nformat = \"json\"\nlevel = \"debug\"\n"},
 	}
 	want := mustParse(t, monitor).PolicyID()

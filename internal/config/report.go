@@ -40,6 +40,7 @@ type Report struct {
 	// Local are the rules of [[local]] that are sound as far as this room looks at
 	// them, whatever is wrong elsewhere: their values and files can be looked at too.
 	Local []LocalRule
+	Geo   []GeoFile // the same of the databases
 }
 
 // Problems gives errors and warnings together, by file and line.

@@ -23,14 +23,20 @@ func stateKeys() []Key {
 }
 
 func statePath(text string, s spot) (any, bool) {
-	switch {
-	case text == "":
+	if text == "" {
 		return s.bad(quote(text), "the path is missing", `write "/var/lib/mailprofiled"`)
+	}
+	return wholePath(text, s, "/var/lib")
+}
+
+// wholePath takes an absolute path. For another it proposes one below usual.
+func wholePath(text string, s spot, usual string) (any, bool) {
+	switch {
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return s.bad(quote(text), "a control character in the path", "remove it")
 	case !filepath.IsAbs(text):
 		return s.bad(quote(text), "a relative path: it would depend on where the daemon is started",
-			"write the whole path: "+quote(filepath.Join("/var/lib", text)))
+			"write the whole path: "+quote(filepath.Join(usual, text)))
 	}
 	return filepath.Clean(text), true
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"mailprofiled/dnsbl"
+	"mailprofiled/internal/geo"
 	"mailprofiled/internal/local"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
@@ -39,6 +40,13 @@ type Resolver interface {
 	Reverse(ctx context.Context, client netip.Addr, partial func(resolver.Reverse)) resolver.Reverse
 }
 
+// Places tell where an address belongs. They are called from many goroutines and
+// do not wait. With an error the answer is not known.
+type Places interface {
+	Country(netip.Addr) (string, error) // "DE"; "" for none
+	Network(netip.Addr) (geo.Network, error)
+}
+
 // Options are what an Engine works by. All but Resolver, Policy and Logger may be zero.
 type Options struct {
 	Policy       *profile.Policy
@@ -49,10 +57,12 @@ type Options struct {
 	Us           profile.Us
 	Exempt       Exempt
 	Local        *local.Set    // the operator's own rules; nil for none
+	Places       Places        // for those rules; nil: no address belongs anywhere
 	Budget       time.Duration // the longest wait for outside answers before one reply
 	Resolver     Resolver
 	Lists        *dnsbl.Set      // the DNS lists in use; nil for none
 	ListWatch    ListWatch       // learns how well they are; nil: nobody
+	SPF          *spf.Checker    // by NewSPF(Resolver), for engines that follow one another; nil: one of its own
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Logger       *slog.Logger
 	Hash         *logging.Hasher  // of mail addresses in log lines; nil: they stand there as they are
@@ -70,7 +80,6 @@ type Exempt struct {
 // An Engine judges visits. It is safe for concurrent use.
 type Engine struct {
 	o      Options
-	spf    *spf.Checker
 	exempt map[string]bool // recipients, folded
 
 	trusted atomic.Uint64 // transactions of trusted clients, see sampleLists
@@ -89,7 +98,13 @@ func New(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Engine{o: o, spf: spf.NewChecker(spfDNS{o.Resolver}, 0), exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
+	if o.SPF == nil {
+		o.SPF = NewSPF(o.Resolver)
+	}
+	if o.Places == nil {
+		o.Places = (*geo.Set)(nil)
+	}
+	e := &Engine{o: o, exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
 	for _, rcpt := range o.Exempt.Recipients {
 		e.exempt[profile.Mailbox(rcpt)] = true
 	}

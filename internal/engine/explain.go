@@ -15,13 +15,16 @@ type Query struct {
 	From    *string    `json:"from,omitempty"` // "" or "<>" for the null sender
 	Rcpts   []string   `json:"rcpts,omitempty"`
 	Account string     `json:"account,omitempty"`
+
+	Listener string `json:"listener,omitempty"` // the place where the MTA came in; whoever asks the Engine gives its Door too
+	Door     *Door  `json:"-"`                  // nil: one without settings of its own
 }
 
 // Explain judges one visit now and returns all that was asked and found. It
 // counts nothing and logs nothing.
 func (e *Engine) Explain(q Query) *Record {
 	began := e.o.Now()
-	v := newVisit(e, Client{Addr: q.Client.Unmap().WithZone("")})
+	v := newVisit(e, Client{Addr: q.Client.Unmap().WithZone(""), Door: q.Door})
 	v.trace = new(trace)
 	defer v.Close()
 	v.explainConnect(q.PTR)
@@ -33,6 +36,9 @@ func (e *Engine) Explain(q Query) *Record {
 	rec := &Record{
 		ID: v.tx.id, Client: v.client.Addr.String(), Account: q.Account,
 		Stage: v.stage(), Mode: e.mode(), Policy: e.o.PolicyID,
+	}
+	if q.Door != nil {
+		rec.Listener, rec.Role = q.Door.Name, q.Door.Role
 	}
 	rcpts := q.Rcpts
 	if len(rcpts) == 0 {

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
+	"mailprofiled/internal/geo"
 	"mailprofiled/internal/local"
 	"mailprofiled/profile"
 )
@@ -38,7 +40,8 @@ func (v *Visit) denyAtMail() (Answer, bool) {
 }
 
 // localHits asks the rules about all but the recipient. Where the client's names
-// could not be looked up, or only of old, a rule about them might speak for it.
+// could not be looked up, or only of old, a rule about them might speak for it; and
+// so where its country or network could not.
 func (v *Visit) localHits(s *profile.Session, ask match) []profile.LocalHit {
 	set := v.e.o.Local
 	if set == nil {
@@ -52,17 +55,56 @@ func (v *Visit) localHits(s *profile.Session, ask match) []profile.LocalHit {
 		sub.Helo = s.Helo.Name
 	}
 	var room [4]local.Hit
+	unknown := v.belongs(&sub)
 	hits := factsOf(ask(&sub, v.e.o.Now(), room[:0]), s.RDNS.Stale)
-	if s.RDNS.Outcome != profile.Failed && !forwardFailed(s.RDNS) && !s.RDNS.Stale {
-		return hits
+	if s.RDNS.Outcome == profile.Failed || forwardFailed(s.RDNS) || s.RDNS.Stale {
+		unknown = append(unknown, local.PTR)
 	}
-	if set.Asks(local.Allow, local.PTR) {
+	asks := func(a local.Action) bool {
+		return slices.ContainsFunc(unknown, func(f local.Field) bool { return set.Asks(a, f) })
+	}
+	if asks(local.Allow) {
 		hits = append(hits, profile.LocalHit{Action: profile.LocalAllow, Possible: true})
 	}
-	if set.Asks(local.Points, local.PTR) {
+	if asks(local.Points) {
 		hits = append(hits, profile.LocalHit{Action: profile.LocalPoints, Points: -math.MaxFloat32, Possible: true})
 	}
 	return hits
+}
+
+// A belonging is where a client belongs, as far as it was asked for: once in a
+// visit, so that a database that is replaced meanwhile does not have one recipient
+// judged otherwise than the one before.
+type belonging struct {
+	askedCountry, askedNetwork bool
+	country                    string
+	network                    geo.Network
+	unknown                    []local.Field // where the look-up failed
+}
+
+// belongs fills in where the client belongs, if a rule asks for it, and gives what
+// is not known of that.
+func (v *Visit) belongs(sub *local.Subject) (unknown []local.Field) {
+	b, set := &v.belonging, v.e.o.Local
+	if !sub.Client.IsValid() {
+		return nil
+	}
+	if !b.askedCountry && set.Wants(local.Country) {
+		var err error
+		b.askedCountry = true
+		if b.country, err = v.e.o.Places.Country(sub.Client); err != nil {
+			b.unknown = append(b.unknown, local.Country)
+		}
+	}
+	if !b.askedNetwork && set.Wants(local.ASN) {
+		var err error
+		b.askedNetwork = true
+		if b.network, err = v.e.o.Places.Network(sub.Client); err != nil {
+			b.unknown = append(b.unknown, local.ASN)
+		}
+	}
+	sub.Country, sub.ASN, sub.Network = b.country, b.network.Number, b.network.Name
+	return slices.Clip(b.unknown)
 }
 
 // localRcpt asks the rules about one recipient.

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mailprofiled/internal/geo"
 	"mailprofiled/internal/local"
 	"mailprofiled/profile"
 )
@@ -85,6 +86,81 @@ func TestLocalPointsAreAdded(t *testing.T) {
 	h := newHarness(t, world(), func(o *Options) { o.Local = rules(t, points) })
 	if a := h.deliver(good, "mail.good.example", fromGood, toUser); a.Action != profile.Reject {
 		t.Errorf("got %+v", a)
+	}
+}
+
+// places are databases that know one country and one network, or are broken.
+type places struct {
+	country string
+	network geo.Network
+	err     error
+	asked   int
+}
+
+func (p *places) Country(netip.Addr) (string, error)      { p.asked++; return p.country, p.err }
+func (p *places) Network(netip.Addr) (geo.Network, error) { p.asked++; return p.network, p.err }
+
+func TestLocalRulesByWhereAClientBelongs(t *testing.T) {
+	here := &places{country: "DE", network: geo.Network{Number: 64500, Name: "EXAMPLE-NET"}}
+	for _, test := range []struct {
+		name, match string
+		places      *places
+		want        profile.Action
+		detail      string
+		asked       int
+	}{
+		{"its country", "country:DE", here, profile.Reject, "country:DE: ticket 4711", 1},
+		{"another country", "country:AT", here, profile.Continue, "", 1},
+		{"its network", "asn:64500", here, profile.Reject, "asn:64500 (EXAMPLE-NET): ticket 4711", 1},
+		{"another network", "asn:64501", here, profile.Continue, "", 1},
+		{"no country known never matches", "country:DE", &places{}, profile.Continue, "", 1},
+		{"no network known never matches", "asn:64500", &places{}, profile.Continue, "", 1},
+		{"a broken database never matches", "country:DE", &places{country: "DE", err: geo.ErrDamaged}, profile.Continue, "", 1},
+		{"nobody asks", "client:198.51.100.1", here, profile.Continue, "", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			db := *test.places
+			if db.err != nil {
+				db.country = "" // as geo.Set does
+			}
+			db.asked = 0
+			h := newHarness(t, world(), func(o *Options) { o.Local, o.Places = rules(t, deny(test.match)), &db })
+			v := h.Connect(good)
+			v.Helo("mail.good.example")
+			v.Mail(Mail{From: fromGood})
+			if a := v.Rcpt(Rcpt{To: toUser}); a.Action != test.want {
+				t.Errorf("%+v, want %v", a, test.want)
+			}
+			v.Close()
+			if db.asked != test.asked {
+				t.Errorf("asked %d times, want %d: once in a visit, if a rule wants it", db.asked, test.asked)
+			}
+			rec := h.Explain(Query{Client: good.Addr})
+			if test.detail != "" && (len(rec.Findings) == 0 || !strings.HasPrefix(rec.Findings[0].Detail, test.detail)) {
+				t.Errorf("explained as %+v, want %q", rec.Findings, test.detail)
+			}
+		})
+	}
+}
+
+// TestABrokenDatabaseLeavesOpenWhatItMayHaveLifted: no refusal on half the facts.
+func TestABrokenDatabaseLeavesOpenWhatItMayHaveLifted(t *testing.T) {
+	for _, match := range []string{"country:DE", "asn:64500"} {
+		allow := local.Rule{Match: []string{match}, Action: local.Allow, Where: "test:1"}
+		for _, test := range []struct {
+			places *places
+			want   profile.Action
+		}{
+			{&places{country: "DE", network: geo.Network{Number: 64500}}, profile.Continue},
+			{&places{country: "AT", network: geo.Network{Number: 64501}}, profile.Reject},
+			{&places{}, profile.Reject},
+			{&places{err: geo.ErrDamaged}, profile.TempFail},
+		} {
+			h := newHarness(t, world(), func(o *Options) { o.Local, o.Places = rules(t, allow), test.places })
+			if a := h.deliver(nameless, "localhost", fromGood, toUser); a.Action != test.want {
+				t.Errorf("%s, %+v: %v, want %v", match, test.places, a.Action, test.want)
+			}
+		}
 	}
 }
 

@@ -15,6 +15,8 @@ type Record struct {
 	Helo       string            `json:"helo"`
 	From       string            `json:"from"`
 	Account    string            `json:"account"`
+	Listener   string            `json:"listener,omitempty"` // the place where the MTA came in, where one was told
+	Role       string            `json:"role,omitempty"`     // of that: mx, submission
 	Stage      string            `json:"stage"`
 	Mode       string            `json:"mode"`
 	Score      float64           `json:"score"`

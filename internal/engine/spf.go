@@ -15,6 +15,9 @@ import (
 // spfDNS lets the SPF room ask the resolver.
 type spfDNS struct{ r Resolver }
 
+// NewSPF returns a checker of SPF that asks r, and remembers what it has found.
+func NewSPF(r Resolver) *spf.Checker { return spf.NewChecker(spfDNS{r}, 0) }
+
 func (d spfDNS) TXT(ctx context.Context, name string) spf.Answer {
 	return spfAnswer(d.r.Lookup(ctx, name, dns.TypeTXT))
 }
@@ -69,13 +72,13 @@ func (v *Visit) askSPF() {
 		q.Sender = sender.Local + "@" + sender.Domain
 	}
 	if v.trace == nil {
-		if result, ok := v.e.spf.Cached(q, v.e.o.Now()); ok {
+		if result, ok := v.e.o.SPF.Cached(q, v.e.o.Now()); ok {
 			v.tx.spf = known(spfFact(result))
 			return
 		}
 	}
 	v.tx.spf = start(v, profile.SPF{Outcome: profile.SPFTempError, Detail: "no answer in time"}, func(ctx context.Context, set func(profile.SPF)) {
-		result := v.e.spf.Check(ctx, q)
+		result := v.e.o.SPF.Check(ctx, q)
 		v.trace.spf(result)
 		set(spfFact(result))
 	})

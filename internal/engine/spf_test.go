@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"mailprofiled/internal/resolver"
 	"mailprofiled/profile"
 )
 
@@ -94,4 +96,36 @@ func TestSlowSPFHoldsBackNoMailBeyondTheBudget(t *testing.T) {
 		}
 		synctest.Wait()
 	})
+}
+
+// A lastingDNS is a fakeDNS whose answers hold for an hour.
+type lastingDNS struct{ *fakeDNS }
+
+func (f lastingDNS) Lookup(ctx context.Context, name string, qtype uint16) resolver.Answer {
+	a := f.fakeDNS.Lookup(ctx, name, qtype)
+	a.Expires = time.Now().Add(time.Hour)
+	return a
+}
+
+func TestEnginesThatFollowOneAnotherShareWhatSPFFound(t *testing.T) {
+	f := lastingDNS{sending()}
+	shared := NewSPF(f)
+	for i, tt := range []struct {
+		name   string
+		change func(*Options)
+		asked  int // by then
+	}{
+		{"the first one asks", func(o *Options) { o.SPF = shared }, 1},
+		{"the next one remembers", func(o *Options) { o.SPF, o.PolicyID = shared, "standard@1-other" }, 1},
+		{"one with a memory of its own asks again", func(*Options) {}, 2},
+	} {
+		h := newHarness(t, f.fakeDNS, func(o *Options) {
+			o.Resolver = f
+			tt.change(o)
+		})
+		a := h.deliver(good, "mail.good.example", "<joe@pass.example>", toUser)
+		if n := f.timesAsked("pass.example TXT"); n != tt.asked || a.Action != profile.Continue || !strings.Contains(h.log.String(), "spf-pass") {
+			t.Errorf("engine %d, %s: %v, asked %d times, want %d\n%s", i, tt.name, a, n, tt.asked, h.log)
+		}
+	}
 }

@@ -27,6 +27,8 @@ type Visit struct {
 	rdns *asked[profile.RDNS]
 	helo *asked[profile.Helo]
 
+	belonging belonging // for the operator's own rules
+
 	lists        clientLists
 	tx           *transaction // nil outside a transaction
 	transactions int          // begun

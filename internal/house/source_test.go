@@ -36,6 +36,7 @@ var rooms = map[string]room{
 	"internal/systemd":  {0, []string{"golang.org/x/sys/unix"}},
 	"internal/unixsock": {0, nil},
 	"internal/local":    {0, []string{"golang.org/x/net/idna"}},
+	"internal/geo":      {0, []string{"github.com/oschwald/maxminddb-golang/v2"}},
 	"internal/spf":      {0, []string{"blitiri.com.ar/go/spf", "github.com/hashicorp/golang-lru/v2", "golang.org/x/net/idna"}},
 	"internal/engine":   {1, []string{"github.com/miekg/dns"}},
 	"internal/config":   {1, []string{"github.com/BurntSushi/toml", "golang.org/x/net/idna"}},
@@ -47,7 +48,7 @@ var rooms = map[string]room{
 
 // kits are for tests, the demo and benchmarks: nothing that is shipped imports them.
 var kits = []string{
-	"internal/bench", "internal/demo", "internal/dnstest", "internal/house", "internal/miltertest", "internal/mtatest", "e2e",
+	"internal/bench", "internal/demo", "internal/dnstest", "internal/geotest", "internal/house", "internal/miltertest", "internal/mtatest", "e2e",
 }
 
 // maxLines is where a file has a seam that nobody has looked for.

@@ -214,7 +214,7 @@ func BenchmarkMatchNothing(b *testing.B) {
 		b.Fatal(problems)
 	}
 	sub := Subject{Client: netip.MustParseAddr("203.0.113.7"), PTR: []string{"mx1.mail.example.org"}, Helo: "mx1.mail.example.org",
-		From: "jane@lists.example.org", FromDomain: "lists.example.org", Country: "DE"}
+		From: "jane@lists.example.org", FromDomain: "lists.example.org", Country: "DE", ASN: 64500}
 	var buf [4]Hit
 	began := cpu(b)
 	b.ReportAllocs()

@@ -32,7 +32,7 @@ func FuzzFile(f *testing.F) {
 			}
 		}
 	}
-	f.Add(uint8(0), []byte("192.0.2.0/24 # x expires=2027-01-31\n2001:db8::/32\nfrom:a@b.example\n*.x.example\nhelo:[::1]\ncountry:DE\n<>\n"))
+	f.Add(uint8(0), []byte("192.0.2.0/24 # x expires=2027-01-31\n2001:db8::/32\nfrom:a@b.example\n*.x.example\nhelo:[::1]\ncountry:DE\nasn:AS64500\n<>\n"))
 	f.Add(uint8(1), []byte("$TIMESTAMP 2027:01:31 +2d\n$MAXRANGE4 /24\n:2:x\n!10.0.0.1-9 y\n10.4\n"))
 	seed := maphash.MakeSeed()
 	f.Fuzz(func(t *testing.T, which uint8, text []byte) {
@@ -62,7 +62,7 @@ func FuzzFile(f *testing.F) {
 			return
 		}
 		if !slices.Equal(l.problems, again.problems) || l.entries != again.entries || l.bad != again.bad ||
-			!slices.Equal(l.v4.pieces, again.v4.pieces) || !slices.Equal(l.v6.pieces, again.v6.pieces) ||
+			!slices.Equal(l.v4.pieces, again.v4.pieces) || !slices.Equal(l.v6.upper.pieces, again.v6.upper.pieces) || !slices.Equal(l.v6.lower, again.v6.lower) ||
 			string(l.names.letters) != string(again.names.letters) || l.notes.all != again.notes.all {
 			t.Fatal("another list the second time")
 		}
@@ -93,11 +93,7 @@ func checkList(t *testing.T, l *list, lines int) {
 			}
 		}
 	}
-	for _, p := range l.v6.pieces {
-		if line, ok := l.v6.find(p.last); !ok || line != p.line {
-			t.Fatalf("%x is not found", p.last)
-		}
-	}
+	checkNets6(t, &l.v6)
 	for i, line := range l.names.line {
 		if n := line &^ excluded; n == 0 || int(n) > lines || len(l.names.name(uint32(i))) == 0 {
 			t.Fatalf("name %q of line %d", l.names.name(uint32(i)), n)
@@ -107,6 +103,35 @@ func checkList(t *testing.T, l *list, lines int) {
 		if note := l.notes.of(n); len(note) > maxNote || strings.ContainsFunc(note, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Fatalf("note %q", note)
 		}
+	}
+}
+
+func checkNets6(t *testing.T, n *nets6) {
+	const all = ^uint64(0)
+	parts := 0
+	for i, p := range n.upper.pieces {
+		if i > 0 && n.upper.pieces[i-1].first >= p.first {
+			t.Fatalf("piece %d: %+v", i, p)
+		}
+		if p.line&isParted == 0 {
+			if line, ok := n.find(addr6{p.last, all}); !ok || line != p.line {
+				t.Fatalf("%x is not found", p.last)
+			}
+			continue
+		}
+		from, to := bounds(p.last)
+		if from != parts || from >= to {
+			t.Fatalf("parts %d to %d behind %d", from, to, parts)
+		}
+		parts = to
+		for j, part := range n.lower[from:to] {
+			if line, ok := n.find(addr6{p.first, part.last}); !ok || line != part.line || j > 0 && n.lower[from+j-1].last >= part.first {
+				t.Fatalf("part %d of %x: %+v", j, p.first, part)
+			}
+		}
+	}
+	if parts != len(n.lower) {
+		t.Fatalf("%d parts, %d in use", len(n.lower), parts)
 	}
 }
 
@@ -127,7 +152,7 @@ func FuzzMatch(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name, mail, client string) {
 		a, _ := netip.ParseAddr(client)
-		sub := Subject{Client: a, PTR: []string{name, mail}, Helo: name, From: mail, Rcpt: mail, Account: mail, Country: name}
+		sub := Subject{Client: a, PTR: []string{name, mail}, Helo: name, From: mail, Rcpt: mail, Account: mail, Country: name, ASN: uint32(len(name))}
 		all := strings.ToLower(name + " " + mail + " ")
 		for _, h := range set.Match(&sub, noon, nil) {
 			switch {

@@ -3,16 +3,16 @@ package local
 import (
 	"hash/maphash"
 	"net/netip"
-	"slices"
 )
 
 // inline is what stands in the rules themselves. Rules may overlap as they like,
-// and all that match are wanted, so these are tables of many values.
+// and all that match are wanted, so what is found has many values.
 type inline struct {
 	nets  map[netip.Prefix][]ref
-	bits4 []int // the prefix lengths in nets
-	bits6 []int
-	names names // line is an index of refs
+	v4    nets[addr4] // the smallest network that holds an address; line is an index of held
+	v6    nets6
+	held  [][]ref // of that network and of those it lies in, the largest first
+	names names   // line is an index of refs
 	refs  []ref
 }
 
@@ -29,25 +29,31 @@ func (n *inline) add(e entry, at ref) {
 		n.nets = map[netip.Prefix][]ref{}
 	}
 	n.nets[e.net] = append(n.nets[e.net], at)
-	bits := &n.bits6
-	if e.net.Addr().Is4() {
-		bits = &n.bits4
-	}
-	if !slices.Contains(*bits, e.net.Bits()) {
-		*bits = append(*bits, e.net.Bits())
-	}
 }
 
 func (n *inline) build(seed maphash.Seed) {
-	slices.Sort(n.bits4)
-	slices.Sort(n.bits6)
 	n.names.build(seed, nil)
+	var span4 []span[addr4]
+	var span6 []span[addr6]
+	n.held = make([][]ref, 1, len(n.nets)+1) // a line is never 0
+	for p := range n.nets {
+		line, rank := uint32(len(n.held)), uint32(p.Bits())
+		if p.Addr().Is4() {
+			first, last := range4(p)
+			span4 = append(span4, span[addr4]{first, last, line, rank})
+		} else {
+			first, last := range6(p)
+			span6 = append(span6, span[addr6]{first, last, line, rank})
+		}
+		n.held = append(n.held, n.around(p))
+	}
+	n.v4, n.v6 = newNets(span4), newNets6(span6)
 }
 
-// bits gives the prefix lengths that an address can be found with.
-func (n *inline) bits(a netip.Addr) []int {
-	if a.Is4() {
-		return n.bits4
+// around gives what stands for a network and for those it lies in.
+func (n *inline) around(p netip.Prefix) (all []ref) {
+	for size := range p.Bits() + 1 {
+		all = append(all, n.nets[netip.PrefixFrom(p.Addr(), size).Masked()]...)
 	}
-	return n.bits6
+	return all
 }

@@ -22,7 +22,7 @@ type list struct {
 	loaded  time.Time   // when
 
 	v4    nets[addr4]
-	v6    nets[addr6]
+	v6    nets6
 	names names
 	dates []dated // of the lines that have one, by line
 	ends  int64   // Unix seconds from which no entry holds
@@ -122,7 +122,7 @@ func (l *list) findName(q *query, f Field, now int64) (line uint32, ok bool) {
 // asks reports whether any entry is held against a field.
 func (l *list) asks(f Field) bool {
 	if f == Client {
-		return len(l.v4.pieces) > 0 || len(l.v6.pieces) > 0
+		return len(l.v4.pieces) > 0 || len(l.v6.upper.pieces) > 0
 	}
 	return l.names.all&tree(f) != 0
 }
@@ -255,7 +255,7 @@ const maxListed = 20
 
 // build makes the tables.
 func (b *builder) build() *list {
-	b.v4, b.v6 = newNets(b.span4), newNets(b.span6)
+	b.v4, b.v6 = newNets(b.span4), newNets6(b.span6)
 	b.span4, b.span6 = nil, nil
 	b.names.build(b.seed, func(line, than uint32) bool { return b.until(line&^excluded) > b.until(than&^excluded) })
 	b.dates = tight(b.dates)

@@ -54,11 +54,12 @@ const (
 	Rcpt                 // "rcpt": the recipient's address or domain
 	Account              // "account": the login name of SMTP AUTH
 	Country              // "country": two letters, ISO 3166
+	ASN                  // "asn": the number of a network, RFC 6793
 
 	fields = iota
 )
 
-var fieldNames = [fields]string{"client", "ptr", "helo", "from", "rcpt", "account", "country"}
+var fieldNames = [fields]string{"client", "ptr", "helo", "from", "rcpt", "account", "country", "asn"}
 
 // String gives the word of the configuration.
 func (f Field) String() string {
@@ -133,6 +134,8 @@ type Subject struct {
 	Rcpt       string   // local@domain as sent, without angle brackets
 	Account    string
 	Country    string // "DE"
+	ASN        uint32 // of the network of Client; 0 for none
+	Network    string // who runs that, for Detail alone
 }
 
 // A Hit is a rule that matches, and by what.
@@ -145,6 +148,7 @@ type Hit struct {
 	File   string  // the file that holds the entry; "" when it stands in the rule itself
 	Line   int     // of the entry in File
 	Note   string  // what File says beside the entry
+	Shown  string  // by Country or ASN: what the subject has there, "DE" or "64500 (EXAMPLE-NET)"
 	Owner  string
 	Reason string
 	Where  string // of the rule
@@ -155,12 +159,19 @@ type Hit struct {
 func (h Hit) Detail() string {
 	var b strings.Builder
 	if h.File != "" {
-		fmt.Fprintf(&b, "%s in %s:%d", h.Field, h.File, h.Line)
+		b.WriteString(h.Field.String())
+		if h.Shown != "" {
+			b.WriteString(" " + h.Shown)
+		}
+		fmt.Fprintf(&b, " in %s:%d", h.File, h.Line)
 		if h.Note != "" {
 			b.WriteString(" (" + h.Note + ")")
 		}
 	} else {
 		b.WriteString(h.Match)
+		if name := strings.IndexByte(h.Shown, ' '); h.Field == ASN && name > 0 { // the number stands in Match
+			b.WriteString(h.Shown[name:])
+		}
 	}
 	if h.Reason != "" {
 		b.WriteString(": " + h.Reason)

@@ -2,6 +2,7 @@ package local
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -9,7 +10,8 @@ import (
 // Match appends the rules that match a subject to buf, one hit for each: deny
 // before allow before points, and in the order of the configuration. Expired
 // rules and entries do not match. It counts what matched. It makes no garbage if
-// buf has room, and needs none where nothing matches.
+// buf has room, but for the words of a hit by ASN, and needs none where nothing
+// matches.
 func (s *Set) Match(sub *Subject, now time.Time, buf []Hit) []Hit {
 	return s.ask(sub, now, buf, true)
 }
@@ -26,17 +28,19 @@ func (s *Set) ask(sub *Subject, now time.Time, buf []Hit, count bool) []Hit {
 	}
 	var k search // filled in its place: it is too large to be copied
 	k.set, k.tables, k.now, k.count, k.hits, k.base = s, t, now.Unix(), count, buf, len(buf)
-	k.q.seed = s.seed
+	k.q.seed, k.q.sift = s.seed, &t.sift
 	if t.any[Client] && sub.Client.IsValid() {
-		k.client(sub.Client.Unmap().WithZone(""))
+		k.client(sub.Client.Unmap())
 	}
 	if t.any[PTR] {
 		for _, name := range sub.PTR {
-			k.domain(name, PTR)
+			if k.q.domain(name) {
+				k.names(PTR)
+			}
 		}
 	}
-	if t.any[Helo] {
-		k.domain(sub.Helo, Helo)
+	if t.any[Helo] && k.q.domain(sub.Helo) {
+		k.names(Helo)
 	}
 	if t.any[From] {
 		k.mail(sub.From, sub.FromDomain, From)
@@ -44,11 +48,15 @@ func (s *Set) ask(sub *Subject, now time.Time, buf []Hit, count bool) []Hit {
 	if t.any[Rcpt] {
 		k.mail(sub.Rcpt, "", Rcpt)
 	}
-	if t.any[Account] {
-		k.account(sub.Account)
+	if t.any[Account] && k.q.account(sub.Account, strings.LastIndexByte(sub.Account, '@')) {
+		k.names(Account)
 	}
 	if t.any[Country] && k.q.whole(sub.Country) {
+		k.shown = sub.Country
 		k.names(Country)
+	}
+	if t.any[ASN] && sub.ASN != 0 && k.q.number(sub.ASN) {
+		k.network(sub)
 	}
 	return k.sorted()
 }
@@ -63,35 +71,38 @@ type search struct {
 	base   int       // of our hits
 	done   [4]uint64 // bits of the first 256 sources: those that matched are not asked again
 	q      query
+	shown  string // of Hit
 }
 
 func (k *search) client(a netip.Addr) {
-	n := &k.set.inline
-	for _, size := range n.bits(a) {
-		if p, err := a.Prefix(size); err == nil {
-			for _, at := range n.nets[p] {
-				k.hit(Client, at, nil, nil, 0)
-			}
-		}
-	}
 	if a.Is4() {
+		n := number4(a)
+		line, ok := k.set.inline.v4.find(n)
+		k.inRules(line, ok)
 		for i, l := range k.tables.lists {
-			if line, ok := l.find4(number4(a), k.now); ok {
+			if line, ok := l.find4(n, k.now); ok {
 				k.inFile(Client, i, line)
 			}
 		}
 		return
 	}
+	n := number6(a)
+	line, ok := k.set.inline.v6.find(n)
+	k.inRules(line, ok)
 	for i, l := range k.tables.lists {
-		if line, ok := l.find6(number6(a), k.now); ok {
+		if line, ok := l.find6(n, k.now); ok {
 			k.inFile(Client, i, line)
 		}
 	}
 }
 
-func (k *search) domain(name string, f Field) {
-	if k.q.set(name) {
-		k.names(f)
+// inRules takes note of networks that stand in rules.
+func (k *search) inRules(line uint32, ok bool) {
+	if !ok {
+		return
+	}
+	for _, at := range k.set.inline.held[line] {
+		k.hit(Client, at, nil, nil, 0)
 	}
 }
 
@@ -107,21 +118,25 @@ func (k *search) mail(address, host string, f Field) {
 	if host == "" && at >= 0 {
 		host = address[at+1:]
 	}
-	host = strings.TrimSuffix(host, ".")
-	if at >= 0 && k.q.whole(address[:at+1], host) {
+	if k.q.address(address[:at+1], strings.TrimSuffix(host, ".")) {
 		k.names(f)
 	}
-	k.domain(host, f)
 }
 
-// account looks for a login name, and for all logins of its domain.
-func (k *search) account(name string) {
-	if !k.q.whole(name) {
+// network looks for the number in q, and words it for those who ask why.
+func (k *search) network(sub *Subject) {
+	from := len(k.hits)
+	k.shown = ""
+	k.names(ASN)
+	if from == len(k.hits) {
 		return
 	}
-	k.names(Account)
-	if at := strings.LastIndexByte(name, '@'); at >= 0 && k.q.whole(name[at:]) {
-		k.names(Account)
+	shown := strconv.FormatUint(uint64(sub.ASN), 10)
+	if sub.Network != "" {
+		shown += " (" + sub.Network + ")"
+	}
+	for i := range k.hits[from:] {
+		k.hits[from+i].Shown = shown
 	}
 }
 
@@ -185,7 +200,7 @@ func (k *search) hit(f Field, at ref, src *source, l *list, line uint32) bool {
 	k.hits = append(k.hits, Hit{
 		Action: r.Action, Field: f,
 		Rule: at.rule, Match: r.Match[at.match],
-		Owner: r.Owner, Reason: r.Reason, Where: r.Where,
+		Owner: r.Owner, Reason: r.Reason, Where: r.Where, Shown: k.shown,
 	})
 	h := &k.hits[len(k.hits)-1]
 	if r.Action == Points {

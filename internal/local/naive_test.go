@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,8 @@ func naive(value string, sub *Subject) bool {
 		return sub.Account != "" && (sub.Account == v || strings.HasPrefix(v, "@") && strings.HasSuffix(sub.Account, v))
 	case "country":
 		return v == sub.Country
+	case "asn":
+		return sub.ASN != 0 && v == strconv.Itoa(int(sub.ASN))
 	}
 	panic(value)
 }
@@ -99,6 +102,8 @@ func (c crowd) value() string {
 		return "account:" + strings.Repeat("x", c.IntN(2)) + "@" + c.domain()
 	case Country:
 		return "country:" + []string{"de", "dk"}[c.IntN(2)]
+	case ASN:
+		return "asn:" + []string{"64500", "64501"}[c.IntN(2)]
 	}
 	a := c.addr()
 	p, err := a.Prefix(a.BitLen() - []int{0, 0, 1, 4, 8, 10, 16}[c.IntN(7)])
@@ -129,6 +134,7 @@ func (c crowd) subject() Subject {
 		s.Account = "x@" + c.domain()
 	}
 	s.Country = []string{"", "de", "dk"}[c.IntN(3)]
+	s.ASN = []uint32{0, 64500, 64501}[c.IntN(3)]
 	return s
 }
 
@@ -218,7 +224,7 @@ func TestNetsLikeTheNaive(t *testing.T) {
 			for i, s := range given {
 				wide[i] = span[addr6]{addr6{uint64(s.first) >> 16, uint64(s.first) << 48}, addr6{uint64(s.last) >> 16, uint64(s.last)<<48 | (1<<48 - 1)}, s.line, s.rank}
 			}
-			n6 := newNets(wide)
+			n6 := newNets6(wide)
 			for i := range 20_000 {
 				a := given[r.IntN(len(given))].first + addr4(r.IntN(9)-4)
 				if i%3 == 0 {

@@ -26,7 +26,8 @@ type names struct {
 	tag  []uint8
 	slot []uint32
 	mask uint32
-	all  kinds // all kinds of all names
+	all  kinds  // all kinds of all names
+	sift *sieve // nil without names
 }
 
 // add takes in one name; it is not found before build.
@@ -50,8 +51,10 @@ func (n *names) build(seed maphash.Seed, better func(line, than uint32) bool) {
 	n.start = append(n.start, uint32(len(n.letters)))
 	n.letters, n.start, n.line, n.kind = tight(n.letters), tight(n.start), tight(n.line), tight(n.kind)
 	size := uint32(1) << bits.Len(uint(count+count/3)) // at most three quarters full
+	n.sift = new(sieve)
 	n.tag, n.slot, n.mask = make([]uint8, size), make([]uint32, size), size-1
 	for e := range uint32(count) {
+		n.sift.add(n.name(e))
 		n.insert(e, maphash.Bytes(seed, n.name(e)), better)
 	}
 }
@@ -93,89 +96,4 @@ func (n *names) next(name []byte, hash uint64, want kinds, from uint32) (line, a
 		}
 	}
 	return 0, 0, false
-}
-
-// A query is a name to be looked for in many tables: in lower case, with the
-// hash of itself and of the domains it is in. It is kept small: each question
-// has to clear one.
-type query struct {
-	seed  maphash.Seed
-	size  int
-	count int // of the names: itself first, then the domains it is in, the longest first
-	hash  [maxLabels + 1]uint64
-	start [maxLabels + 1]uint8
-	text  [maxName]byte
-}
-
-const (
-	// maxName is the longest name that is looked for: RFC 1035 section 2.3.4 has
-	// 255 octets, written out at most 253. Addresses go up to 254, RFC 5321.
-	maxName = 255
-	// maxLabels is the number of labels that a domain in a rule or file may have.
-	// Names that are asked for may have more.
-	maxLabels = 31
-)
-
-// set takes a host or domain name; it reports false when nothing can match.
-func (q *query) set(name string) bool {
-	if n := len(name); n > 0 && name[n-1] == '.' {
-		name = name[:n-1]
-	}
-	if !q.whole(name) {
-		return false
-	}
-	dots := 0
-	for _, c := range q.text[:q.size] {
-		if c == '.' {
-			dots++
-		}
-	}
-	for i := range q.size {
-		if q.text[i] != '.' {
-			continue
-		}
-		if dots--; dots < maxLabels && i+1 < q.size {
-			q.start[q.count] = uint8(i + 1)
-			q.hash[q.count] = maphash.Bytes(q.seed, q.text[i+1:q.size])
-			q.count++
-		}
-	}
-	return true
-}
-
-// whole takes parts of a text that is compared as one.
-func (q *query) whole(parts ...string) bool {
-	q.size = 0
-	for _, part := range parts {
-		if q.size+len(part) > maxName {
-			return false
-		}
-		for i := range len(part) {
-			q.text[q.size+i] = lower(part[i])
-		}
-		q.size += len(part)
-	}
-	if q.size == 0 {
-		return false
-	}
-	q.count = 1
-	q.start[0] = 0
-	q.hash[0] = maphash.Bytes(q.seed, q.text[:q.size])
-	return true
-}
-
-// at gives the i-th name, itself first, and what an entry must be for to match it.
-func (q *query) at(i int, f Field) (name []byte, hash uint64, want kinds) {
-	want = below(f)
-	if i == 0 {
-		want = self(f)
-	}
-	return q.text[q.start[i]:q.size], q.hash[i], want
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		c += 'a' - 'A'
-	}
-	return c
 }

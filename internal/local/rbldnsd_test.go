@@ -62,9 +62,10 @@ func (l *list) answers(seed maphash.Seed, format Format, ask string) bool {
 		_, ok := l.find4(number4(netip.MustParseAddr(ask)), 0)
 		return ok
 	}
-	q := query{seed: seed}
+	q := query{seed: seed, sift: new(sieve)}
+	q.sift.join(l.names.sift)
 	_, ok := l.findName(&q, From, 0)
-	if q.set(ask) {
+	if q.domain(ask) {
 		_, ok = l.findName(&q, From, 0)
 	}
 	return ok

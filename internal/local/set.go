@@ -27,6 +27,7 @@ type tables struct {
 	lists []*list
 	asks  [Points + 1][fields]bool // whether a rule with this action has an entry held against this field
 	any   [fields]bool             // whether any rule has
+	sift  sieve                    // of all names
 }
 
 // A rule is a Rule ready to be asked.
@@ -42,6 +43,10 @@ type rule struct {
 // publish makes the tables of these lists the ones in use.
 func (s *Set) publish(lists []*list) {
 	t := &tables{lists: lists}
+	t.sift.join(s.inline.names.sift)
+	for _, l := range lists {
+		t.sift.join(l.names.sift)
+	}
 	for i := range s.rules {
 		r := &s.rules[i]
 		for f := range Field(fields) {
@@ -63,6 +68,33 @@ func (s *Set) publish(lists []*list) {
 func (s *Set) Asks(a Action, f Field) bool {
 	t := s.tables.Load()
 	return t != nil && int(a) < len(t.asks) && int(f) < fields && t.asks[a][f]
+}
+
+// Wants reports whether any rule looks at this field, at present.
+func (s *Set) Wants(f Field) bool {
+	t := s.tables.Load()
+	return t != nil && int(f) < fields && t.any[f]
+}
+
+// FirstInFile gives the first line of a file in use that is held against this
+// field, such as one that no fact is known for. It walks through the whole file.
+func (s *Set) FirstInFile(f Field) (file string, line int, ok bool) {
+	t := s.tables.Load()
+	if t == nil {
+		return "", 0, false
+	}
+	for i, l := range t.lists {
+		if !l.asks(f) {
+			continue
+		}
+		for e, kind := range l.names.kind {
+			if at := int(l.names.line[e] &^ excluded); kind&tree(f) != 0 && (line == 0 || at < line) {
+				line = at
+			}
+		}
+		return s.sources[i].path, max(1, line), true
+	}
+	return "", 0, false
 }
 
 // Digest is a SHA-256 over the contents of all files in use, in the order in

@@ -102,6 +102,12 @@ func TestMatch(t *testing.T) {
 		{"the country", "country:de", Subject{Country: "DE"}, true},
 		{"another country", "country:DE", Subject{Country: "DK"}, false},
 		{"a country is no account", "country:DE", Subject{Account: "de", Helo: "de", Rcpt: "de@de"}, false},
+		{"an unknown country", "country:DE", Subject{Client: addr("192.0.2.7")}, false},
+		{"the network", "asn:64500", Subject{ASN: 64500}, true},
+		{"the network as registries write it", "asn:AS64500", Subject{ASN: 64500}, true},
+		{"a network of 32 bits", "asn:4294967294", Subject{ASN: 4294967294}, true},
+		{"another network", "asn:64500", Subject{ASN: 6450}, false},
+		{"an unknown network", "asn:64500", Subject{Client: addr("192.0.2.7"), Account: "64500"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := load(t, Rule{Match: []string{test.match}})
@@ -305,6 +311,9 @@ func TestAsks(t *testing.T) {
 	s := load(t,
 		Rule{Match: []string{"ptr:a.example"}, Action: Allow},
 		Rule{Match: []string{"file:" + listFile(t, "spam.example", "country:XX")}, Action: Deny})
+	if !s.Wants(PTR) || s.Wants(ASN) || s.Wants(99) || new(Set).Wants(PTR) {
+		t.Error("Wants")
+	}
 	for _, test := range []struct {
 		action Action
 		field  Field
@@ -315,6 +324,40 @@ func TestAsks(t *testing.T) {
 	} {
 		if got := s.Asks(test.action, test.field); got != test.want {
 			t.Errorf("%v %v: %v", test.action, test.field, got)
+		}
+	}
+}
+
+func TestFirstInFile(t *testing.T) {
+	without, with := listFile(t, "192.0.2.0/24"), listFile(t, "192.0.2.0/24", "spam.example", "country:XX", "country:YY")
+	s := load(t, Rule{Match: []string{"file:" + without, "country:DE", "file:" + with}, Action: Deny})
+	if file, line, ok := s.FirstInFile(Country); !ok || file != with || line != 3 {
+		t.Errorf("%s:%d, %v", file, line, ok)
+	}
+	if _, _, ok := s.FirstInFile(ASN); ok {
+		t.Error("asn: is found")
+	}
+	if _, _, ok := new(Set).FirstInFile(Country); ok {
+		t.Error("found in the zero Set")
+	}
+}
+
+func TestDetailShowsWhatMatched(t *testing.T) {
+	file := listFile(t, "country:DE # why", "asn:64501")
+	s := load(t, Rule{Match: []string{"country:AT", "asn:64500"}, Action: Deny, Reason: "ticket 4711"}, Rule{Match: []string{"file:" + file}, Action: Deny})
+	for _, test := range []struct {
+		sub  Subject
+		want string
+	}{
+		{Subject{Country: "AT"}, "country:AT: ticket 4711 [m.toml:1]"},
+		{Subject{ASN: 64500}, "asn:64500: ticket 4711 [m.toml:1]"},
+		{Subject{ASN: 64500, Network: "EXAMPLE-NET"}, "asn:64500 (EXAMPLE-NET): ticket 4711 [m.toml:1]"},
+		{Subject{Country: "DE"}, "country DE in " + file + ":1 (why) [m.toml:2]"},
+		{Subject{ASN: 64501, Network: "EXAMPLE-NET"}, "asn 64501 (EXAMPLE-NET) in " + file + ":2 [m.toml:2]"},
+	} {
+		hits := s.Match(&test.sub, noon, nil)
+		if len(hits) != 1 || hits[0].Detail() != test.want {
+			t.Errorf("%+v: %v, want %q", test.sub, hits, test.want)
 		}
 	}
 }
@@ -331,10 +374,10 @@ func TestTheZeroSetHoldsNothing(t *testing.T) {
 }
 
 func TestNoGarbage(t *testing.T) {
-	file := listFile(t, "192.0.2.0/24 # why", "spam.example", "joe@example.net", "country:XX")
+	file := listFile(t, "192.0.2.0/24 # why", "spam.example", "joe@example.net", "country:XX", "asn:64501")
 	s := load(t, Rule{Match: []string{"file:" + file}}, Rule{Match: []string{"helo:x.example", "client:2001:db8::/32"}})
 	nothing := Subject{Client: addr("203.0.113.7"), PTR: []string{"MX.example.org"}, Helo: "mx.example.org",
-		From: "jane@example.org", FromDomain: "example.org", Rcpt: "x@example.com", Account: "a@b.example", Country: "DE"}
+		From: "jane@example.org", FromDomain: "example.org", Rcpt: "x@example.com", Account: "a@b.example", Country: "DE", ASN: 64500, Network: "EXAMPLE-NET"}
 	something := Subject{Client: addr("192.0.2.7"), Helo: "x.example"}
 	var buf [4]Hit
 	if n := testing.AllocsPerRun(100, func() { s.Match(&nothing, noon, buf[:0]) }); n != 0 {

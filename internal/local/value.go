@@ -24,7 +24,7 @@ type entry struct {
 // A mistake is why something cannot be read, and the way out.
 type mistake struct{ what, remedy string }
 
-const types = "client: ptr: helo: from: rcpt: account: country:"
+const types = "client: ptr: helo: from: rcpt: account: country: asn:"
 
 // parseValue reads "type:value". The values are
 //
@@ -36,6 +36,7 @@ const types = "client: ptr: helo: from: rcpt: account: country:"
 //	rcpt:     as from:, without <>
 //	account:  a login name, or @example.com for all logins of that domain
 //	country:  two letters
+//	asn:      a number, with or without AS before it
 //
 // all without regard to case. A value without a type is taken by its form: an
 // address or network is client:, what holds an @ is from:, and so is <>; a
@@ -69,6 +70,8 @@ func parseValue(text []byte) (entry, *mistake) {
 		return parseAccount(value)
 	case Country:
 		return parseCountry(value)
+	case ASN:
+		return parseASN(value)
 	}
 	return parseDomain(value, tree(field), below(field))
 }
@@ -293,6 +296,20 @@ func parseCountry(text []byte) (entry, *mistake) {
 		return entry{}, &mistake{quote(text) + " is not a country of ISO 3166", "write GB"}
 	}
 	return entry{name: text, kind: self(Country)}, nil
+}
+
+// parseASN takes the number of a network, 64500 or AS64500 (RFC 5396 section 2,
+// asplain).
+func parseASN(text []byte) (entry, *mistake) {
+	digits := lowered(text)
+	if len(digits) > 2 && string(digits[:2]) == "as" {
+		digits = digits[2:]
+	}
+	n, err := strconv.ParseUint(string(digits), 10, 32)
+	if err != nil || n == 0 || digits[0] == '0' || digits[0] == '+' {
+		return entry{}, &mistake{quote(text) + " is not the number of a network", "write it as in asn:64500"}
+	}
+	return entry{name: digits, kind: self(ASN)}, nil
 }
 
 // literal reports whether a text is an address in brackets.

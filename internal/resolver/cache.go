@@ -14,6 +14,9 @@ const (
 	// of the slots in use).
 	entryBytes = 80 + 40
 
+	// mostKept is the size up to which a shard keeps the buffer of its records.
+	mostKept = 4 << 10
+
 	// manyShards is for caches of a size that several sessions use at once.
 	manyShards = 16
 )
@@ -37,6 +40,7 @@ type shard struct {
 	lru   *simplelru.LRU[uint64, string]
 	bytes int64
 	limit int64
+	buf   []byte   // where records are put together
 	_     [64]byte // so that two shards do not share a cache line
 }
 
@@ -102,10 +106,12 @@ func (c *cache) update(s subject, edit func(b []byte, parts string) []byte) {
 	defer sh.mu.Unlock()
 	old, had := sh.lru.Peek(hash)
 	parts, _ := partsOf(old, s)
-	var buf [512]byte
-	edited := edit(appendSubject(buf[:0], s), parts)
+	edited := edit(appendSubject(sh.buf[:0], s), parts)
 	if edited == nil {
 		return
+	}
+	if cap(edited) <= mostKept {
+		sh.buf = edited
 	}
 	record := string(edited)
 	if had {

@@ -36,7 +36,8 @@ type try struct {
 	tcp    bool
 	missed bool // it was given up once, though an answer is still welcome
 	sent   time.Time
-	stop   func() // lets go of its socket; no reply comes after it that anyone needs
+	stop   func()  // lets go of its socket; no reply comes after it that anyone needs
+	direct *direct // its socket, if that is its own, and somebody must read there
 
 	// How it ended, set before its owner takes it: with a message that answers
 	// the question under its id, or with an error.
@@ -44,13 +45,15 @@ type try struct {
 	err error
 }
 
-// An owner takes a try that has ended, at most once, from any goroutine.
-type owner interface{ take(*try) }
+// An owner takes a try that has ended, at most once, from any goroutine. If it
+// was read from a socket of its own, next may be one that its reader is to read.
+type owner interface{ take(*try) (next *try) }
 
 // An asking is one question going round the servers. It has no goroutine of its
 // own: whoever has news - the one who starts it, a reader with a reply, its
 // timer, the last waiter who leaves - takes it a step further. So a question
-// costs no more changes of goroutine than the network makes necessary.
+// costs no more changes of goroutine than the network makes necessary: none, if
+// one who waits for it reads the reply.
 type asking struct {
 	r *Resolver
 	f *flight
@@ -69,6 +72,9 @@ type asking struct {
 	tries  []*try
 	out    int    // tries that have not ended yet
 	reason string // the most telling so far
+
+	attended bool // who takes it a step further now can wait at a socket
+	unread   *try // and is to do it there
 }
 
 // exchange starts the question of f.
@@ -80,7 +86,7 @@ func (r *Resolver) exchange(f *flight) {
 	if a.over {
 		return
 	}
-	a.ttl, a.deadline = noTTL, f.started.Add(r.cfg.Timeout)
+	a.ttl, a.deadline, a.attended = noTTL, f.started.Add(r.cfg.Timeout), f.attended
 	a.question(f.key.question())
 	a.goOn()
 }
@@ -99,16 +105,48 @@ func (a *asking) question(name string) {
 }
 
 // take is how a try of ours ended.
-func (a *asking) take(t *try) {
+func (a *asking) take(t *try) (next *try) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	defer func() { next, a.unread = a.unread, nil }()
 	defer a.guard()
 	if a.over || !slices.Contains(a.tries, t) { // it is of a question before this one
-		return
+		return nil
 	}
 	a.out--
+	a.attended = t.direct != nil
 	a.judge(t)
 	a.goOn()
+	return nil
+}
+
+// attend reads the replies to a, where that is left to who waits for it. It
+// returns when nothing is to be read any more, or when ctx ends.
+func (a *asking) attend(ctx context.Context) {
+	a.mu.Lock()
+	t := a.unread
+	a.unread = nil
+	a.mu.Unlock()
+	for t != nil {
+		next, ok := t.direct.read(ctx, t)
+		if !ok {
+			a.handOver(t)
+			return
+		}
+		t = next
+	}
+}
+
+// handOver has t read by a goroutine of ours, as its reader had to go.
+func (a *asking) handOver(t *try) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.over || t.direct.ended.Load() {
+		t.server.giveBack(t.direct.conn, false)
+		return
+	}
+	_ = t.direct.conn.SetReadDeadline(time.Time{}) // on an open socket; reading says if not
+	a.r.work.Go(func() { readOn(t) })              // the flight is out, so Close waits
 }
 
 // expire is what happens when a pause is over.
@@ -119,6 +157,7 @@ func (a *asking) expire() {
 	if a.over {
 		return
 	}
+	a.attended = false
 	a.giveUp()
 	if !time.Now().Before(a.deadline) {
 		a.finish(data{outcome: Failed, reason: Timeout}, 0)
@@ -206,13 +245,17 @@ func (a *asking) try(t *try) bool {
 	if len(a.tries) == maxTries {
 		return false
 	}
-	switch err := a.r.send(t, a.q, a.deadline); {
+	attended := a.attended && a.unread == nil
+	switch err := a.r.send(t, a.q, a.deadline, attended); {
 	case errors.Is(err, errUnreachable):
 		a.unreachable(t)
 		return false
 	case err != nil: // ours: no socket to be had
 		a.failed = append(a.failed, t.server)
 		return false
+	}
+	if attended && t.direct != nil {
+		a.unread = t
 	}
 	a.tries = append(a.tries, t)
 	a.out++

@@ -19,8 +19,9 @@ type flight struct {
 	held    held
 	ended   time.Time
 
-	asking  asking
-	trouble atomic.Bool // a server has failed it already
+	asking   asking
+	attended bool        // who started it awaits it at once
+	trouble  atomic.Bool // a server has failed it already
 }
 
 // flights are the questions that are out, each once.
@@ -49,10 +50,12 @@ func (fs *flights) count() int {
 	return len(fs.out)
 }
 
-// join gets on the flight of k, or starts it. Without a flight the answer is final.
-func (r *Resolver) join(k key) (held, *flight) {
+// join gets on the flight of k, or starts it. Without a flight the answer is
+// final. If attended, the caller must await the flight, and at once.
+func (r *Resolver) join(k key, attended bool) (held, *flight) {
 	h, f, fresh := r.board(k)
 	if fresh {
+		f.attended = attended
 		r.ask(f)
 	}
 	return h, f
@@ -104,6 +107,7 @@ func (r *Resolver) leave(f *flight) {
 // await waits for f to land, at most until ctx ends.
 func (r *Resolver) await(ctx context.Context, f *flight) held {
 	began := time.Now()
+	f.asking.attend(ctx)
 	select {
 	case <-f.done:
 	case <-ctx.Done():

@@ -214,7 +214,7 @@ func (r *Resolver) Fresh(ctx context.Context, name string, qtype uint16) Answer 
 		return failed(Budget).answer
 	}
 	k.fresh = true
-	h, f := r.join(k)
+	h, f := r.join(k, true)
 	if f != nil {
 		h = r.await(ctx, f)
 	}
@@ -283,7 +283,7 @@ type held struct {
 
 // lookup recalls the answer or asks for it.
 func (r *Resolver) lookup(ctx context.Context, k key) held {
-	h, f := r.begin(ctx, k)
+	h, f := r.begin(ctx, k, true)
 	if f == nil {
 		return h
 	}
@@ -291,8 +291,8 @@ func (r *Resolver) lookup(ctx context.Context, k key) held {
 }
 
 // begin gives the answer that needs no waiting, or the flight to wait for. Its
-// caller must await the flight or leave it.
-func (r *Resolver) begin(ctx context.Context, k key) (held, *flight) {
+// caller must await the flight or leave it; if attended, await it at once.
+func (r *Resolver) begin(ctx context.Context, k key, attended bool) (held, *flight) {
 	h, ok := r.recall(k)
 	if ok {
 		r.counts.hit(h.answer.Stale)
@@ -307,7 +307,7 @@ func (r *Resolver) begin(ctx context.Context, k key) (held, *flight) {
 			return h, nil
 		}
 	}
-	return r.join(k)
+	return r.join(k, attended)
 }
 
 func failed(reason string) held {

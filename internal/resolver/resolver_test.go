@@ -180,17 +180,14 @@ func TestLookup(t *testing.T) {
 		{"the root is no name of anyone", ".", dns.TypeMX, Answer{Outcome: NoName}},
 		{"another type is not asked", "good.test", dns.TypeHINFO, Answer{}},
 	}
-	for _, own := range []bool{false, true} {
+	for _, way := range ways {
 		s := startDNS(t)
-		r := newTest(t, Config{}, s)
-		if own {
-			ownSockets(r)
-		}
+		r := way.set(newTest(t, Config{}, s))
 		for _, tt := range tests {
 			t.Run(tt.rule, func(t *testing.T) {
 				got := r.Lookup(t.Context(), tt.name, tt.qtype)
 				if d := diff(tt.want, got); d != "" {
-					t.Errorf("own sockets %v: %s: -want +got\n%s", own, tt.name, d)
+					t.Errorf("%s socket: %s: -want +got\n%s", way.name, tt.name, d)
 				}
 				again, ok := r.Cached(tt.name, tt.qtype)
 				if again.Cached = false; !ok || diff(tt.want, again) != "" {
@@ -229,20 +226,17 @@ func TestMisbehaviour(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.rule, func(t *testing.T) {
-			for _, own := range []bool{false, true} {
+			for _, way := range ways {
 				s := startDNS(t)
 				s.Misbehave("good.test", tt.mode)
 				cfg := Config{}
 				if tt.want.Reason == Timeout {
 					cfg = quick
 				}
-				r := newTest(t, cfg, s)
-				if own {
-					ownSockets(r)
-				}
+				r := way.set(newTest(t, cfg, s))
 				got := r.Lookup(t.Context(), "mx.good.test", dns.TypeA)
 				if d := diff(tt.want, got); d != "" {
-					t.Errorf("own sockets %v: -want +got\n%s", own, d)
+					t.Errorf("%s socket: -want +got\n%s", way.name, d)
 				}
 			}
 		})

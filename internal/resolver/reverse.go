@@ -123,7 +123,7 @@ func (r *Resolver) forwards(ctx context.Context, addr netip.Addr, rev *Reverse, 
 		if h, ok := r.forwardIn(parts, addr, i, 0); ok {
 			got[i] = h
 		} else {
-			got[i], out[i] = r.begin(ctx, forwardKey(n.Name, addr))
+			got[i], out[i] = r.begin(ctx, forwardKey(n.Name, addr), len(rev.Names) == 1)
 			waiting, asked = waiting || out[i] != nil, true
 		}
 		if out[i] == nil {

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -100,6 +101,15 @@ func (s *server) edns() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.plain
+}
+
+// giveBack ends the use of a direct socket to s. A good one may be used again.
+func (s *server) giveBack(conn *net.UDPConn, good bool) {
+	if s.shared == nil {
+		conn.Close()
+		return
+	}
+	s.shared.giveBack(conn, good)
 }
 
 // setPlain notes that s answered without EDNS0 what it refused with it.
@@ -211,7 +221,7 @@ func (s *server) watched() bool {
 func (r *Resolver) probeOnce(s *server, q *question) bool {
 	ended := make(probing, 1)
 	t := &try{server: s, owner: ended}
-	if err := r.send(t, q, time.Now().Add(r.probeWait)); err != nil {
+	if err := r.send(t, q, time.Now().Add(r.probeWait), false); err != nil {
 		return false
 	}
 	defer t.stop()
@@ -232,4 +242,7 @@ func (r *Resolver) probeOnce(s *server, q *question) bool {
 // probing is the owner of a probe.
 type probing chan struct{}
 
-func (p probing) take(*try) { p <- struct{}{} }
+func (p probing) take(*try) *try {
+	p <- struct{}{}
+	return nil
+}

@@ -41,32 +41,26 @@ func TestTheNextServerIsAsked(t *testing.T) {
 		{"after a spoof that only looks like an answer", dnstest.WrongID},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			for _, own := range []bool{false, true} {
+			for _, way := range ways {
 				bad, good := startDNS(t), startDNS(t)
 				bad.Misbehave(".", tt.mode)
-				r := newTest(t, Config{Try: 20 * time.Millisecond}, bad, good)
-				if own {
-					ownSockets(r)
-				}
+				r := way.set(newTest(t, Config{Try: 20 * time.Millisecond}, bad, good))
 				if a := r.Lookup(t.Context(), "mx.good.test", dns.TypeA); a.Outcome != Found {
-					t.Errorf("own sockets %v: %+v", own, a)
+					t.Errorf("%s socket: %+v", way.name, a)
 				}
 				if n := r.Stats().Servers[0].Queries; n == 0 {
-					t.Errorf("own sockets %v: the first server was not asked first", own)
+					t.Errorf("%s socket: the first server was not asked first", way.name)
 				}
 			}
 		})
 	}
 	t.Run("at once when nothing listens", func(t *testing.T) {
-		for _, own := range []bool{false, true} {
+		for _, way := range ways {
 			bad, good := startDNS(t), startDNS(t)
 			bad.Close()
-			r := newTest(t, Config{Try: time.Hour, Timeout: time.Hour}, bad, good)
-			if own {
-				ownSockets(r)
-			}
+			r := way.set(newTest(t, Config{Try: time.Hour, Timeout: time.Hour}, bad, good))
 			if a := r.Lookup(t.Context(), "mx.good.test", dns.TypeA); a.Outcome != Found {
-				t.Errorf("own sockets %v: %+v", own, a)
+				t.Errorf("%s socket: %+v", way.name, a)
 			}
 		}
 	})
@@ -76,14 +70,11 @@ func TestLateAnswerCounts(t *testing.T) {
 	late, silent := startDNS(t), startDNS(t)
 	late.Delay(50 * time.Millisecond)
 	silent.Misbehave(".", dnstest.Timeout)
-	for _, own := range []bool{false, true} {
-		r := newTest(t, Config{}, late, silent)
-		if own {
-			ownSockets(r)
-		}
+	for _, way := range ways {
+		r := way.set(newTest(t, Config{}, late, silent))
 		giveUpOnce(r)
 		if a := r.Lookup(t.Context(), "mx.good.test", dns.TypeA); a.Outcome != Found {
-			t.Errorf("own sockets %v: %+v", own, a)
+			t.Errorf("%s socket: %+v", way.name, a)
 		}
 	}
 }

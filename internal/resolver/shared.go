@@ -10,18 +10,25 @@ import (
 
 const (
 	socketsShared = 4       // to one loopback server; each has its own reader
+	mostLent      = 256     // sockets to it that are lent to one question at a time
 	mostWaiting   = 1 << 14 // of the 2^16 ids of a socket, so that drawing a free one stays quick
 )
 
 // sharedSockets are the few sockets over which all questions to one loopback
-// server go. Answers are told apart by their id. Opening a socket and a
-// goroutine for each question costs more than the question.
+// server go: opening a socket and a goroutine for each question costs more than
+// the question. A socket is lent to who waits for one answer and reads it there;
+// other questions share sockets that have readers, and their answers are told
+// apart by their id.
 type sharedSockets struct {
 	addr  netip.AddrPort
 	turn  atomic.Uint32
 	mu    sync.Mutex
 	socks [socketsShared]*sharedSocket // nil until first used, and after an error
 	ended bool
+
+	free []*net.UDPConn // of those that are lent; none has an answer due
+	lent int            // these, and those that are out
+	most int            // of them
 }
 
 // A sharedSocket is one of them, and who waits for which id there.
@@ -39,7 +46,7 @@ type waiter struct {
 var errBusy = errors.New("too many questions to the dns server")
 
 func newSharedSockets(addr netip.AddrPort) *sharedSockets {
-	return &sharedSockets{addr: addr}
+	return &sharedSockets{addr: addr, most: mostLent}
 }
 
 // close ends the sockets and with them their readers.
@@ -52,6 +59,43 @@ func (ss *sharedSockets) close() {
 			s.conn.Close()
 		}
 	}
+	for _, conn := range ss.free {
+		conn.Close()
+	}
+}
+
+// borrow gives a socket for one question; nil when too many are out.
+func (ss *sharedSockets) borrow() (*net.UDPConn, error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.ended {
+		return nil, net.ErrClosed
+	}
+	if n := len(ss.free) - 1; n >= 0 {
+		conn := ss.free[n]
+		ss.free = ss.free[:n]
+		return conn, nil
+	}
+	if ss.lent >= ss.most {
+		return nil, nil
+	}
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(ss.addr))
+	if err == nil {
+		ss.lent++
+	}
+	return conn, err
+}
+
+// giveBack takes a socket back; a good one is lent again.
+func (ss *sharedSockets) giveBack(conn *net.UDPConn, good bool) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if good && !ss.ended {
+		ss.free = append(ss.free, conn)
+		return
+	}
+	ss.lent--
+	conn.Close()
 }
 
 // send is Resolver.send over one of the sockets. Its deadline is the asker's.
@@ -168,7 +212,7 @@ func (s *sharedSocket) deliver(msg []byte) {
 	s.mu.Unlock()
 	if ok {
 		w.try.msg = append([]byte(nil), msg...)
-		w.try.owner.take(w.try)
+		_ = w.try.owner.take(w.try)
 	}
 }
 
@@ -180,6 +224,6 @@ func (s *sharedSocket) failAll(err error) {
 	s.mu.Unlock()
 	for _, w := range failed {
 		w.try.err = err
-		w.try.owner.take(w.try)
+		_ = w.try.owner.take(w.try)
 	}
 }

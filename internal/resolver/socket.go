@@ -23,44 +23,35 @@ const readBytes = 4096
 var readBuffers = sync.Pool{New: func() any { return new([readBytes]byte) }}
 
 // send sends q to t's server and sets t.stop. The owner of t takes it when it has
-// ended, or perhaps never after t.stop or the deadline. An error means that
-// nothing was sent: errUnreachable for the server's fault, any other for ours.
-func (r *Resolver) send(t *try, q *question, deadline time.Time) error {
+// ended, or perhaps never after t.stop or the deadline. If attended, the sender
+// can wait at a socket: it must read t.direct, if that is set then. An error means
+// that nothing was sent: errUnreachable for the server's fault, any other for ours.
+func (r *Resolver) send(t *try, q *question, deadline time.Time, attended bool) error {
 	t.server.queries.Add(1)
 	t.sent = time.Now()
 	switch {
 	case t.tcp:
 		r.sendTCP(t, q, deadline)
 		return nil
-	case t.server.shared != nil:
-		return t.server.shared.send(r, t, q)
-	default:
-		return r.sendUDP(t, q, deadline)
+	case t.server.shared == nil:
+		return r.sendAlone(t, q, attended)
+	case attended:
+		if conn, err := t.server.shared.borrow(); conn != nil || err != nil {
+			return sendDirect(t, q, conn, err)
+		}
 	}
+	return t.server.shared.send(r, t, q)
 }
 
-// sendUDP asks over a socket of its own. The kernel gives it a random free port
+// sendAlone asks over a new socket. The kernel gives it a random free port
 // (RFC 5452 section 4.5, RFC 6056) and, as it is connected, lets in only what
 // comes from the server's address and port.
-func (r *Resolver) sendUDP(t *try, q *question, deadline time.Time) error {
+func (r *Resolver) sendAlone(t *try, q *question, attended bool) error {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(t.server.addr))
-	if err != nil {
-		return netError(err)
+	if err := sendDirect(t, q, conn, err); err != nil || attended {
+		return err
 	}
-	id := newID()
-	// Of reading only: the one packet is written at once, and a question whose time
-	// is over when it is sent ends as one that nobody answered.
-	_ = conn.SetReadDeadline(deadline) // on a socket just opened; reading says if not
-	if _, err := conn.Write(q.packet(id, t.edns)); err != nil {
-		conn.Close()
-		return netError(err)
-	}
-	t.stop = func() { conn.Close() }
-	r.work.Go(func() {
-		defer conn.Close()
-		t.msg, t.err = readUDP(conn, q, id)
-		t.owner.take(t)
-	})
+	r.work.Go(func() { readOn(t) })
 	return nil
 }
 
@@ -95,7 +86,7 @@ func (r *Resolver) sendTCP(t *try, q *question, deadline time.Time) {
 	r.work.Go(func() {
 		defer cancel()
 		t.msg, t.err = overTCP(ctx, t, q)
-		t.owner.take(t)
+		_ = t.owner.take(t)
 	})
 }
 

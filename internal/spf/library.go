@@ -41,6 +41,7 @@ type evaluation struct {
 	doubtful string   // why
 	trouble  string   // the question that failed last
 	trail    []string // the terms that decided, the innermost first
+	plusAll  bool     // a record that was read has "+all", of which the library tells "all"
 	ptrNames []string
 	by       letters
 }
@@ -205,7 +206,12 @@ func (e *evaluation) compile(r *record, domain string) string {
 		if t.kind == kindIP && !t.network.Contains(e.subject.client) {
 			continue
 		}
-		b = append(append(append(b, ' '), t.qualifier...), t.name...)
+		name := t.name
+		if t.qualifier == "+" {
+			name = plussed(name)
+			e.plusAll = e.plusAll || t.kind == kindAll
+		}
+		b = append(append(append(b, ' '), t.qualifier...), name...)
 		switch {
 		case t.kind == kindAll:
 			return string(b)
@@ -290,13 +296,41 @@ func (e *evaluation) ended(in *inquiry) error {
 func (e *evaluation) trace(format string, args ...any) {
 	switch format {
 	case "all: %v":
-		e.trail = append(e.trail[:0], "all")
-	case "%q %v, %v", "%q: %v, %v":
+		e.trail = append(e.trail[:0], e.qualified("all", args[0]))
+	case "%q %v, %v":
 		if term, ok := args[0].(string); ok {
-			term = strings.ReplaceAll(restored(term), existsMark, "")
-			e.trail = append(e.trail, term)
+			e.trail = append(e.trail, e.qualified(strings.ReplaceAll(restored(term), existsMark, ""), args[1]))
+		}
+	case "%q: %v, %v": // redirect, a modifier
+		if term, ok := args[0].(string); ok {
+			e.trail = append(e.trail, restored(term))
 		}
 	default:
 		e.trail = e.trail[:0]
 	}
+}
+
+var qualifiers = map[any]string{library.Fail: "-", library.SoftFail: "~", library.Neutral: "?"}
+
+// qualified gives a term back the qualifier that the library has taken off: it
+// tells what came of the term instead.
+func (e *evaluation) qualified(term string, result any) string {
+	switch plain := unplussed(term); {
+	case plain != term, term == "all" && result == library.Pass && e.plusAll:
+		return "+" + plain
+	}
+	return qualifiers[result] + term
+}
+
+// plussed writes the name of a mechanism with "+" in front so that it is known
+// again: in capitals, which mean nothing to the library (RFC 7208 section 4.6.1).
+func plussed(name string) string { return strings.ToUpper(name) }
+
+// unplussed undoes plussed; it leaves other terms as they are.
+func unplussed(term string) string {
+	name := term
+	if end := strings.IndexAny(term, ":/"); end >= 0 {
+		name = term[:end]
+	}
+	return strings.ToLower(name) + term[len(name):]
 }

@@ -72,7 +72,8 @@ type Result struct {
 	Identity Identity // what was checked: the HELO name only for the null sender
 	Domain   string   // that was checked: lower case, A-labels; as given when it can have no record
 
-	// Mechanism is the term that decided, and after it those which led there:
+	// Mechanism is the term that decided, with the qualifier that its record
+	// gives it, and after it those which led there: "~all",
 	// "ip4:192.0.2.0/24, include:_spf.example.com". "" when none did.
 	// It quotes the domain's record: printable ASCII, for the operator alone.
 	Mechanism string

@@ -27,7 +27,7 @@ func LoadLocal(cfg *config.Config, old *local.Set) (set *local.Set, with *config
 	if set == nil {
 		return nil, cfg, problems, true
 	}
-	return set, cfg.WithLists(set.Digest()), append(problems, deafTo(set, cfg)...), false
+	return set, cfg.WithLists(set.Digest()), append(problems, DeafTo(set, cfg)...), false
 }
 
 // RulesBeside looks at the rules and files of a configuration that has mistakes
@@ -46,18 +46,6 @@ func rulesOf(all []config.LocalRule) []local.Rule {
 		}
 	}
 	return rules
-}
-
-// deafTo warns of entries that no fact of this version is held against.
-func deafTo(set *local.Set, cfg *config.Config) []config.Problem {
-	if !set.Asks(local.Deny, local.Country) && !set.Asks(local.Allow, local.Country) && !set.Asks(local.Points, local.Country) {
-		return nil
-	}
-	at := cfg.Local[0].At
-	return []config.Problem{{
-		File: at.File, Line: at.Line, Warning: true,
-		What: "a file of [[local]] has entries of country:, and countries are not in this version yet", Remedy: "take them out: they match nobody",
-	}}
 }
 
 // AsConfig words problems as those of the configuration: always with a line and

@@ -9,13 +9,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
+	"mailprofiled/internal/geo"
 	"mailprofiled/internal/local"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/resolver"
+	"mailprofiled/internal/spf"
 	"mailprofiled/milter"
 	"mailprofiled/profile"
 )
@@ -27,8 +30,10 @@ const ResolvConf = "/etc/resolv.conf"
 // their maker wants. All but Resolver and Logger may be nil.
 type Parts struct {
 	Resolver *resolver.Resolver
+	SPF      *spf.Checker    // by engine.NewSPF(Resolver); nil: one that lives as long as the engine
 	Retries  *memory.Retries // nil: nobody is asked to come back
 	Local    *local.Set      // the operator's own rules, by LoadLocal
+	Geo      *geo.Set        // databases for those, by LoadGeo
 	Observer engine.Observer
 	Logger   *slog.Logger
 	Hash     *logging.Hasher // of mail addresses in the log; nil: they stand there in clear
@@ -50,8 +55,10 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		},
 		Budget:   cfg.DNS.Budget,
 		Resolver: p.Resolver,
+		SPF:      p.SPF,
 		Retries:  p.Retries,
 		Local:    p.Local,
+		Places:   p.Geo,
 		Logger:   p.Logger,
 		Hash:     p.Hash,
 		Observer: p.Observer,
@@ -81,9 +88,26 @@ func NewResolver(servers []netip.AddrPort, cache int64, logger *slog.Logger) *re
 func Doors(cfg *config.Config) map[string]*engine.Door {
 	doors := make(map[string]*engine.Door, len(cfg.Listeners))
 	for _, c := range cfg.Listeners {
-		doors[c.Listen] = &engine.Door{Name: c.Listen, Role: c.Role, AnswerAtMail: c.AnswerAtMail, Networks: c.Networks}
+		doors[c.Listen] = doorOf(c)
 	}
 	return doors
+}
+
+// DoorAt gives the door at a place of milter.listen or of a [[listener]]. The
+// error names the places there are.
+func DoorAt(cfg *config.Config, place string) (*engine.Door, error) {
+	var places []string
+	for _, c := range cfg.Doors() {
+		if c.Listen == place {
+			return doorOf(c), nil
+		}
+		places = append(places, c.Listen)
+	}
+	return nil, fmt.Errorf("there is no listener %q, only %s", place, strings.Join(places, ", "))
+}
+
+func doorOf(c config.Listener) *engine.Door {
+	return &engine.Door{Name: c.Listen, Role: c.Role, AnswerAtMail: c.AnswerAtMail, Networks: c.Networks}
 }
 
 // RetryWindows are the times of the table of those asked to come back.
