@@ -101,6 +101,13 @@ func TestTheNarrowerCodeWins(t *testing.T) {
 	}
 }
 
+func TestARefusalStandsAlone(t *testing.T) {
+	l := find(t, "uribl")[0]
+	if got := l.match(nil, number(netip.MustParseAddr("127.0.0.3"))); len(got) != 1 || got[0].Code.Kind != Error {
+		t.Errorf("a refusal's bit beside another means %v", got)
+	}
+}
+
 func TestCodesThatAreNone(t *testing.T) {
 	for _, c := range []struct {
 		answer, match string
