@@ -153,6 +153,19 @@ func TestTheStoreGoesAwayAndComesBack(t *testing.T) {
 	}
 }
 
+// TestWhatIsHeldThereIsHeldHere: mail that the shared store reserved is under way
+// here, too.
+func TestWhatIsHeldThereIsHeldHere(t *testing.T) {
+	shared, all, stores := cluster(t, 2, 2)
+	now, s := noon, Subject{Account: "joe"}
+	script(all[0], s, &now, "mail")
+	shared.away = true
+	other := Begin(all[0].rules, stores[0])
+	if got := script(other, s, &now, "mail"); got != "-" {
+		t.Errorf("%s: one is under way, which is the share of this machine", got)
+	}
+}
+
 // TestAStalledStoreIsAway after its time is over.
 func TestAStalledStoreIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -73,6 +73,7 @@ func TestWhatCounts(t *testing.T) {
 		{"over several mails", []Limit{recipients}, joe, "mail rcpt:a@x.org rcpt:b@x.org end mail rcpt:a@x.org rcpt:b@x.org end", "+++" + "++-", 3},
 		{"one refused for another reason is given back", []Limit{recipients}, joe, "mail rcpt:a@x.org drop rcpt:b@x.org drop drop rcpt:c@x.org end", "++++", 1},
 		{"a refused one leaves nothing to drop", []Limit{recipients}, joe, "mail rcpt:a@x.org rcpt:b@x.org rcpt:c@x.org rcpt:d@x.org drop end", "++++-", 3},
+		{"nor does the end of the mail, or of another", []Limit{recipients}, joe, "mail rcpt:a@x.org end drop mail rcpt:a@x.org abort drop mail drop", "+++++", 1},
 		{"all are given back with the mail", []Limit{recipients}, joe, "mail rcpt:a@x.org rcpt:b@x.org abort", "+++", 0},
 		{"a message to a domain is one, whoever gets it there", []Limit{domain}, joe, "mail rcpt:a@x.org rcpt:b@x.org rcpt:c@X.ORG end", "++++", 1},
 		{"two messages to a domain, others go on", []Limit{domain}, joe,
