@@ -22,7 +22,7 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	path := fs.String("config", defaultConfig, "the configuration, a `FILE`; conf.d/*.toml beside it is read too")
 	show := fs.Bool("print", false, "print the effective settings, with the file and line of each")
 	changed := fs.Bool("changed", false, "print only those that differ from the baseline")
-	dns := fs.Bool("dns", false, "also ask each DNS server")
+	dns := fs.Bool("dns", false, "also ask each DNS server, and each DNS list's test entries")
 	if code, ok := parse(fs, args, stdout, stderr); !ok {
 		return code
 	}
@@ -87,6 +87,9 @@ func dnsAnswers(cfg *config.Config, w io.Writer) bool {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	problems := probeDNS(ctx, cfg)
+	if len(problems) == 0 { // else the lists would only say the same
+		problems = probeLists(cfg)
+	}
 	for _, p := range problems {
 		fmt.Fprintln(w, p)
 	}

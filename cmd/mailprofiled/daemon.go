@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mailprofiled/dnsbl"
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/logging"
@@ -36,6 +37,7 @@ type daemon struct {
 
 	metrics *admin.Metrics
 	retries *memory.Retries
+	health  *dnsbl.Health // of the DNS lists
 	server  *milter.Server
 	doors   doors
 
@@ -44,9 +46,11 @@ type daemon struct {
 	stopping atomic.Bool
 	work     sync.WaitGroup // resolvers that are closing
 
-	mu        sync.Mutex
-	refused   []string // mistakes of the last reload, if it was refused
-	refusedAt time.Time
+	mu          sync.Mutex
+	refused     []string // mistakes of the last reload, if it was refused
+	refusedAt   time.Time
+	listed      *dnsbl.Cache // what DNS lists answered
+	listedBytes int64        // its bound
 }
 
 // newDaemon makes a daemon that logs to out, and opens nothing yet.
@@ -56,6 +60,7 @@ func newDaemon(cfg *config.Config, out io.Writer) *daemon {
 	d.logger = slog.New(d.logs)
 	d.metrics = admin.NewMetrics(d.status)
 	d.retries = memory.NewRetries(wiring.RetryWindows(cfg))
+	d.health = dnsbl.NewHealth(dnsbl.HealthOptions{Logger: d.logger})
 	settings := wiring.MilterSettings(cfg)
 	settings.Logger = d.logger
 	d.server = milter.NewServer(settings)
@@ -84,7 +89,7 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	d.current.Store(g)
+	d.begin(g)
 	defer func() { d.current.Load().leave() }()
 	if err := d.open(); err != nil {
 		return err
@@ -97,6 +102,7 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	d.obeyHangups(beside, &all)
 	all.Go(func() { d.watch(ctx) })
 	all.Go(func() { d.followLists(beside) })
+	all.Go(func() { d.health.Run(beside) })
 	stopped := context.AfterFunc(ctx, d.stop)
 	defer stopped()
 

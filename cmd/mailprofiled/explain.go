@@ -104,7 +104,12 @@ func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note strin
 	}
 	r := wiring.NewResolver(servers, cfg.DNS.CacheBytes, logging.Discard())
 	defer r.Close()
-	return wiring.NewEngine(cfg, wiring.Parts{Resolver: r, Local: own.local, Geo: own.geo, Logger: logging.Discard()}).Explain(q), note, nil
+	parts := wiring.Parts{Resolver: r, Local: own.local, Geo: own.geo, Logger: logging.Discard()}
+	if parts.Lists, parts.Health = testedLists(cfg, r); parts.Lists != nil {
+		defer parts.Lists.Close()
+		note += "; " + standing(parts.Health.Snapshot())
+	}
+	return wiring.NewEngine(cfg, parts).Explain(q), note, nil
 }
 
 func askToExplain(cfg *config.Config, q engine.Query) (*engine.Record, error) {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mailprofiled/dnsbl"
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
@@ -27,6 +28,7 @@ type generation struct {
 	engine   *engine.Engine
 	hash     *logging.Hasher // of mail addresses in the log; nil where they stand in clear
 	resolver *sharedResolver
+	lists    *dnsbl.Set              // DNS lists; nil for none
 	doors    map[string]*engine.Door // by place: those of [[listener]]
 
 	users atomic.Int64 // sessions, and one for being the current; 0: it is done with
@@ -79,7 +81,7 @@ func (d *daemon) newGeneration(cfg *config.Config, own rules, hash *logging.Hash
 	if err != nil {
 		return nil, err
 	}
-	r := d.resolver(servers, cfg.DNS.CacheBytes)
+	r := d.resolver(servers, cfg.DNS.CacheBytes-wiring.ListCacheBytes(cfg))
 	return d.generation(cfg, time.Now(), own, hash, r), nil
 }
 
@@ -92,9 +94,12 @@ func (d *daemon) successor(g *generation) *generation {
 
 // generation puts one together. It has taken over one use of r.
 func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, hash *logging.Hasher, r *sharedResolver) *generation {
-	g := &generation{cfg: cfg, loaded: loaded, rules: own, hash: hash, resolver: r, doors: d.doorsOf(cfg), done: func() { d.letGo(r) }}
+	g := &generation{cfg: cfg, loaded: loaded, rules: own, hash: hash, resolver: r, doors: d.doorsOf(cfg)}
+	g.lists = wiring.NewLists(cfg, r.Resolver, d.health, d.listCache(cfg))
+	g.done = func() { d.letGo(g.lists, r) }
 	g.engine = wiring.NewEngine(cfg, wiring.Parts{
-		Resolver: r.Resolver, SPF: r.spf, Retries: d.retries, Local: own.local, Geo: own.geo, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
+		Resolver: r.Resolver, SPF: r.spf, Retries: d.retries, Local: own.local, Geo: own.geo,
+		Lists: g.lists, Health: d.health, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
 	})
 	g.users.Store(1)
 	return g
@@ -114,15 +119,39 @@ func (d *daemon) resolver(servers []netip.AddrPort, cache int64) *sharedResolver
 	return &sharedResolver{Resolver: r, spf: engine.NewSPF(r), servers: servers, cache: cache, users: 1}
 }
 
-// letGo closes a resolver behind its last user.
-func (d *daemon) letGo(r *sharedResolver) {
+// begin puts a generation in force, and gives the one before, which its caller
+// leaves; nil for the first.
+func (d *daemon) begin(next *generation) *generation {
+	wiring.WatchLists(next.cfg, next.resolver.Resolver, d.health)
+	return d.current.Swap(next)
+}
+
+// listCache gives the cache in use of what DNS lists answer, or a new one where the
+// configuration wants another size.
+func (d *daemon) listCache(cfg *config.Config) *dnsbl.Cache {
+	bytes := wiring.ListCacheBytes(cfg)
 	d.mu.Lock()
-	r.users--
-	last := r.users == 0
-	d.mu.Unlock()
-	if last {
-		d.work.Go(r.Close) // it waits for what is in flight
+	defer d.mu.Unlock()
+	if bytes > 0 && (d.listed == nil || d.listedBytes != bytes) {
+		d.listed, d.listedBytes = dnsbl.NewCache(bytes), bytes
 	}
+	return d.listed
+}
+
+// letGo closes the lists of a generation, and a resolver behind its last user.
+func (d *daemon) letGo(lists *dnsbl.Set, r *sharedResolver) {
+	d.work.Go(func() { // both wait for what is in flight
+		if lists != nil {
+			lists.Close()
+		}
+		d.mu.Lock()
+		r.users--
+		last := r.users == 0
+		d.mu.Unlock()
+		if last {
+			r.Close()
+		}
+	})
 }
 
 // A session is a visit that holds its generation.

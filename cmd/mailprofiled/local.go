@@ -64,7 +64,7 @@ func (d *daemon) refresh(ctx context.Context, now time.Time) {
 	}
 	d.logProblems(wiring.DeafTo(g.local, g.cfg))
 	next := d.successor(g)
-	d.current.Swap(next)
+	d.begin(next)
 	g.leave()
 	for _, c := range changes {
 		d.logger.Info("list taken in", "file", c.File, "format", cmp.Or(string(c.Format), "plain"),

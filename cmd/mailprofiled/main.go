@@ -35,6 +35,7 @@ func commands() []command {
 		{"check", "read the whole configuration and print every mistake", runCheck},
 		{"explain", "judge one visit now, and say why", runExplain},
 		{"status", "tell how the running daemon is", runStatus},
+		{"lists", "tell how each DNS list is, and what it does here", runLists},
 		{"reload", "have the running daemon take over a changed configuration", runReload},
 		{"version", "print version, commit and Go version", runVersion},
 	}

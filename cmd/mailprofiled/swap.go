@@ -63,7 +63,7 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	d.logs.Set(d.newLogger(cfg))
 	d.retries.SetWindows(wiring.RetryWindows(cfg))
 	d.server.Apply(wiring.MilterSettings(cfg))
-	old := d.current.Swap(next)
+	old := d.begin(next)
 	if old.resolver != next.resolver {
 		wiring.TuneMemory(cfg.DNS.CacheBytes)
 	}

@@ -38,9 +38,7 @@ func (t tally) Collect(to chan<- prometheus.Metric) {
 			}
 		}
 	}
-	for id, n := range t.m.findings {
-		to <- counter(findingsDesc, n.Load(), id)
-	}
+	t.m.eachFinding(func(id string, n uint64) { to <- counter(findingsDesc, n, id) })
 	to <- counter(reloadsDesc, t.m.reloads.ok.Load(), "ok")
 	to <- counter(reloadsDesc, t.m.reloads.failed.Load(), "failed")
 }
@@ -108,6 +106,11 @@ var (
 	queriesDesc = desc("dns_queries_total", "Questions that were asked of DNS servers.", "type", "result")
 	secondsDesc = desc("dns_seconds", "How long those questions took.")
 	policyDesc  = desc("policy_info", "The policy in force: machines with the same hash judge alike.", "baseline", "hash")
+	listHits    = desc("list_hits_total", "Judged visits that a DNS list hit.", "list")
+	listUp      = desc("list_up", "Whether a DNS list is asked and trusted: 1 only in state up.", "list")
+	listAsked   = desc("list_queries_total", "Questions of visits asked of a DNS list.", "list")
+	listUnknown = desc("list_unknown_total", "Of these, those without a usable answer.", "list")
+	listHarsher = desc("list_harsher_total", "Answers that would have been milder without a DNS list.", "list")
 	buildDesc   = desc("build_info", "The program that runs.", "version", "commit")
 )
 
@@ -124,7 +127,7 @@ func (c snapshot) Describe(to chan<- *prometheus.Desc) {
 	for _, r := range readings {
 		to <- r.desc
 	}
-	for _, d := range []*prometheus.Desc{queriesDesc, secondsDesc, policyDesc, buildDesc} {
+	for _, d := range []*prometheus.Desc{queriesDesc, secondsDesc, listHits, listUp, listAsked, listUnknown, listHarsher, policyDesc, buildDesc} {
 		to <- d
 	}
 }
@@ -145,6 +148,14 @@ func (c snapshot) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	to <- seconds(s.DNS.stats)
+	for i := range s.Lists {
+		l := &s.Lists[i]
+		to <- counter(listHits, l.Visits, l.List)
+		to <- gauge(listUp, truth(l.State == "up"), l.List)
+		to <- counter(listAsked, l.Asked, l.List)
+		to <- counter(listUnknown, l.Unknown, l.List)
+		to <- counter(listHarsher, l.Harsher, l.List)
+	}
 	baseline, hash := s.Policy, ""
 	if i := strings.LastIndexByte(s.Policy, '-'); i >= 0 {
 		baseline, hash = s.Policy[:i], s.Policy[i+1:]

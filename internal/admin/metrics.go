@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,15 +31,16 @@ const otherFinding = "other"
 // Observer, and safe for concurrent use. Verdict and Wait neither allocate nor
 // block.
 type Metrics struct {
-	// What is counted by rooms that are built on DNS lists, limits and a store.
-	ListHits      *prometheus.CounterVec // by list
-	ListUp        *prometheus.GaugeVec   // by list
+	// What is counted by rooms that are built on limits and a store.
 	LimitRefusals *prometheus.CounterVec // by limit
 	StoreErrors   prometheus.Counter
 
 	registry *prometheus.Registry
 	verdicts [len(actions)][len(stages)][len(modes)]atomic.Uint64
-	findings map[string]*atomic.Uint64 // all that are judged, and otherFinding; not changed once made
+	findings map[string]*atomic.Uint64 // all that are judged and have no name behind them, and otherFinding; not changed once made
+	kinds    map[string]bool           // of those with a name behind them: dnsbl; likewise
+	named    sync.Map                  // id to *atomic.Uint64 of the latter, as they come
+	names    atomic.Int64              // how many
 	waits    [len(stages)]prometheus.Observer
 	reloads  struct{ ok, failed atomic.Uint64 }
 }
@@ -50,14 +53,17 @@ func NewMetrics(status func() *Status) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		findings: map[string]*atomic.Uint64{otherFinding: new(atomic.Uint64)},
+		kinds:    make(map[string]bool),
 
-		ListHits:      prometheus.NewCounterVec(counterOpts("list_hits_total", "Answers of DNS lists that said listed."), []string{"list"}),
-		ListUp:        prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + "list_up", Help: "Whether a DNS list is asked and trusted: 1 only in state up."}, []string{"list"}),
 		LimitRefusals: prometheus.NewCounterVec(counterOpts("limit_refusals_total", "Answers other than continue because a limit was reached."), []string{"limit"}),
 		StoreErrors:   prometheus.NewCounter(counterOpts("store_errors_total", "Failures of the store that keeps state.")),
 	}
 	for _, info := range profile.Findings() {
-		m.findings[info.ID] = new(atomic.Uint64)
+		if kind, _, named := strings.Cut(info.ID, ":"); named {
+			m.kinds[kind] = true
+		} else {
+			m.findings[info.ID] = new(atomic.Uint64)
+		}
 	}
 	waits := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: prefix + "stage_seconds", Help: "How long the MTA waited for a reply, by stage.", Buckets: waitBounds,
@@ -66,7 +72,7 @@ func NewMetrics(status func() *Status) *Metrics {
 		m.waits[i] = waits.WithLabelValues(stage)
 	}
 	m.registry.MustRegister(
-		m.ListHits, m.ListUp, m.LimitRefusals, m.StoreErrors, waits,
+		m.LimitRefusals, m.StoreErrors, waits,
 		tally{m}, snapshot{status},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -90,12 +96,32 @@ func (m *Metrics) Verdict(action profile.Action, stage, mode string, visit, own 
 
 func (m *Metrics) count(findings []profile.Finding) {
 	for i := range findings {
-		n := m.findings[findings[i].ID]
-		if n == nil {
-			n = m.findings[otherFinding]
-		}
-		n.Add(1)
+		m.counterOf(findings[i].ID).Add(1)
 	}
+}
+
+// maxNamed bounds the findings that end in a name of the operator's: as many lists
+// and limits as a configuration may have in use, and those of before a few reloads.
+const maxNamed = 1024
+
+// counterOf gives the counter of a finding. One that ends in a name of the
+// operator's ("dnsbl:ID") has its own from its first time on; the names are those of
+// the configuration, never a client's.
+func (m *Metrics) counterOf(id string) *atomic.Uint64 {
+	if n := m.findings[id]; n != nil {
+		return n
+	}
+	if n, ok := m.named.Load(id); ok {
+		return n.(*atomic.Uint64)
+	}
+	if kind, _, ok := strings.Cut(id, ":"); ok && m.kinds[kind] && m.names.Load() < maxNamed {
+		n, there := m.named.LoadOrStore(id, new(atomic.Uint64))
+		if !there {
+			m.names.Add(1)
+		}
+		return n.(*atomic.Uint64)
+	}
+	return m.findings[otherFinding]
 }
 
 // Wait counts a wait.
@@ -130,12 +156,22 @@ func (m *Metrics) Verdicts() map[string]uint64 {
 // Findings gives the findings so far, without those that were not found.
 func (m *Metrics) Findings() map[string]uint64 {
 	found := make(map[string]uint64)
-	for id, n := range m.findings {
-		if n := n.Load(); n > 0 {
+	m.eachFinding(func(id string, n uint64) {
+		if n > 0 {
 			found[id] = n
 		}
-	}
+	})
 	return found
+}
+
+func (m *Metrics) eachFinding(tell func(id string, n uint64)) {
+	for id, n := range m.findings {
+		tell(id, n.Load())
+	}
+	m.named.Range(func(id, n any) bool {
+		tell(id.(string), n.(*atomic.Uint64).Load())
+		return true
+	})
 }
 
 // stageIndex gives the place of a stage, -1 for one that is none.

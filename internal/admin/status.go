@@ -37,8 +37,39 @@ type Status struct {
 	Findings map[string]uint64 `json:"findings"` // by finding, those that were found
 	Log      Log               `json:"log"`
 	Retry    Retry             `json:"retry"`
+	Lists    []DNSList         `json:"lists"` // in the order of lists.use
 	Local    []LocalRule       `json:"local"` // the operator's own rules, in their order
 	Geo      []Database        `json:"geo"`   // databases in use
+}
+
+// A DNSList is how one DNS list in use is, and what it does. Figures are since the
+// daemon began to use it.
+type DNSList struct {
+	List     string    `json:"list"`
+	State    string    `json:"state"` // up, untested, refused, empty, lists-all, silent, suspended: only up counts
+	Reason   string    `json:"reason"`
+	Remedy   string    `json:"remedy"`
+	Since    time.Time `json:"since,omitzero"`
+	Tested   time.Time `json:"tested,omitzero"`
+	NextTest time.Time `json:"next_test,omitzero"`
+
+	Asked   uint64           `json:"asked"`   // questions of visits on the wire
+	Hits    uint64           `json:"hits"`    // of these: listed, or spoken for
+	Unknown uint64           `json:"unknown"` // of these: no usable answer
+	Share   float64          `json:"share"`   // of hits among the answers, 0 to 1
+	P50MS   float64          `json:"p50_ms"`
+	P99MS   float64          `json:"p99_ms"`
+	Visits  uint64           `json:"visits"`  // judged visits that it hit
+	Alone   uint64           `json:"alone"`   // of these: hit by no other list
+	Harsher uint64           `json:"harsher"` // answers that would have been milder without it
+	Softer  uint64           `json:"softer"`  // answers that would have been harsher without it
+	Overlap []DNSListOverlap `json:"overlap"`
+}
+
+// A DNSListOverlap counts the visits that another list hit too.
+type DNSListOverlap struct {
+	List   string `json:"list"`
+	Visits uint64 `json:"visits"`
 }
 
 // A Door is one place where an MTA can connect.

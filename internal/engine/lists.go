@@ -45,6 +45,8 @@ func replyOf(a resolver.Answer) dnsbl.Reply {
 // called from many goroutines, on the way to a reply.
 type ListWatch interface {
 	Judged(dnsbl.VisitSeen)
+	// Confirm reports whether a list that hit still does not list what it cannot list.
+	Confirm(ctx context.Context, id string, kind dnsbl.Asks) bool
 	// Swayed is told of a verdict that would have been milder, or else harsher, had
 	// that list been silent.
 	Swayed(id string, harsher bool)
@@ -322,6 +324,56 @@ func listAnswerText(a *dnsbl.Answer) []string {
 		return []string{"none"}
 	}
 	return texts
+}
+
+// confirmLists asks, where lists alone make the answer harsher, whether these have
+// not just gone mad: a client without a fault of its own shall not be the one by
+// whom that is found out. What cannot be confirmed in time is unknown.
+func (v *Visit) confirmLists(deadline time.Time) {
+	tx, watch := v.tx, v.e.o.ListWatch
+	if watch == nil || !slices.ContainsFunc(tx.listHits, accuses) {
+		return
+	}
+	without := tx.session
+	without.Lists = listFacts(slices.DeleteFunc(slices.Clone(tx.listHits), accuses))
+	verdict := tx.judgement.Decide(nil, false)
+	if profile.Judge(&without, v.e.o.Policy).Decide(nil, false).Action >= verdict.Action {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadline.Sub(v.e.o.Now()))
+	defer cancel()
+	confirmed := make([]bool, len(tx.listHits))
+	var asks []func()
+	for i, h := range tx.listHits {
+		if accuses(h) {
+			asks = append(asks, func() { confirmed[i] = watch.Confirm(ctx, h.list.ID, kindOf(h.subject)) })
+		}
+	}
+	together(asks...)
+	hits := tx.listHits[:0:0]
+	for i, h := range tx.listHits {
+		if !accuses(h) || confirmed[i] {
+			hits = append(hits, h)
+		}
+	}
+	if len(hits) < len(tx.listHits) {
+		tx.listHits = hits
+		tx.session.Lists = listFacts(hits)
+		tx.judgement = profile.Judge(&tx.session, v.e.o.Policy)
+	}
+}
+
+// accuses reports whether a hit speaks against the client.
+func accuses(h listHit) bool { return !h.Possible && h.Points > 0 }
+
+func kindOf(sub dnsbl.Subject) dnsbl.Asks {
+	switch {
+	case sub.Name != "":
+		return dnsbl.Domain
+	case sub.Addr.Unmap().Is4():
+		return dnsbl.IP4
+	}
+	return dnsbl.IP6
 }
 
 // watchLists tells the health of the lists of a judged visit.

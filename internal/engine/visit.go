@@ -208,10 +208,14 @@ func (v *Visit) judge() {
 	if tx.judgement != nil {
 		return
 	}
+	deadline := v.e.o.Now().Add(v.e.o.Budget)
 	v.await()
 	tx.session = v.facts()
 	tx.session.Local = v.localHits(&tx.session, v.counted())
 	tx.judgement = profile.Judge(&tx.session, v.e.o.Policy)
+	if len(tx.listHits) > 0 {
+		v.confirmLists(deadline)
+	}
 	v.watchLists(tx.listHits)
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"mailprofiled/dnsbl"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/geo"
@@ -34,6 +35,8 @@ type Parts struct {
 	Retries  *memory.Retries // nil: nobody is asked to come back
 	Local    *local.Set      // the operator's own rules, by LoadLocal
 	Geo      *geo.Set        // databases for those, by LoadGeo
+	Lists    *dnsbl.Set      // the DNS lists in use, by NewLists
+	Health   *dnsbl.Health   // of those
 	Observer engine.Observer
 	Logger   *slog.Logger
 	Hash     *logging.Hasher // of mail addresses in the log; nil: they stand there in clear
@@ -41,7 +44,7 @@ type Parts struct {
 
 // NewEngine returns an engine that works by the configuration.
 func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
-	return engine.New(engine.Options{
+	o := engine.Options{
 		Policy:       cfg.Policy,
 		PolicyID:     cfg.PolicyID(),
 		Monitor:      cfg.Monitor,
@@ -59,10 +62,15 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		Retries:  p.Retries,
 		Local:    p.Local,
 		Places:   p.Geo,
+		Lists:    p.Lists,
 		Logger:   p.Logger,
 		Hash:     p.Hash,
 		Observer: p.Observer,
-	})
+	}
+	if p.Health != nil { // a nil *Health in an interface is no nil interface
+		o.ListWatch = p.Health
+	}
+	return engine.New(o)
 }
 
 // DNSServers gives the servers to ask.

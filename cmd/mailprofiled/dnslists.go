@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"mailprofiled/dnsbl"
+	"mailprofiled/internal/admin"
+	"mailprofiled/internal/config"
+	"mailprofiled/internal/resolver"
+	"mailprofiled/internal/wiring"
+)
+
+const listsHelp = `
+Tells how each DNS list in use is, and what it does here: its state, why and since
+when; the questions asked of it, the share that it lists, the visits that it alone
+lists; how long it takes to answer; and how many verdicts would have been milder
+without it. Only a list in state "up" counts. Figures are since the daemon began
+to use the list; visits answered from the cache are among them.
+
+With --overlap it tells for each list which others hit the same visits.`
+
+func runLists(args []string, stdout, stderr io.Writer) int {
+	c := newControlCommand("lists", listsHelp)
+	overlap := c.fs.Bool("overlap", false, "print for each list the others that hit the same visits")
+	return c.run(args, stdout, stderr, func(ctx context.Context, daemon *admin.Client) (int, error) {
+		s, err := daemon.Status(ctx)
+		if err != nil {
+			return exitFailed, err
+		}
+		switch {
+		case *c.json:
+			return printJSON(s.Lists, stdout, stderr), nil
+		case len(s.Lists) == 0:
+			fmt.Fprintln(stdout, "no DNS list is in use: name some in lists.use")
+		case *overlap:
+			printOverlap(s.Lists, stdout)
+		default:
+			printLists(s.Lists, s.Now, stdout)
+		}
+		return exitFine, nil
+	})
+}
+
+func printLists(lists []admin.DNSList, now time.Time, w io.Writer) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "LIST\tSTATE\tSINCE\tASKED\tUNKNOWN\tLISTED\tVISITS\tALONE\tHARSHER\tP50\tP99")
+	for _, l := range lists {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%d\t%.1f %%\t%d\t%d\t%d\t%.1f ms\t%.1f ms\n", l.List, l.State, since(l.Since, now),
+			l.Asked, l.Unknown, 100*l.Share, l.Visits, l.Alone, l.Harsher, l.P50MS, l.P99MS)
+	}
+	tw.Flush()
+	for _, l := range lists {
+		if l.Reason == "" || l.State == dnsbl.Up.String() {
+			continue
+		}
+		fmt.Fprintf(w, "%s: %s: %s", l.List, l.State, l.Reason)
+		if l.Remedy != "" {
+			fmt.Fprintf(w, "; %s", l.Remedy)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+func printOverlap(lists []admin.DNSList, w io.Writer) {
+	for _, l := range lists {
+		fmt.Fprintf(w, "%s: %d visits, %d alone\n", l.List, l.Visits, l.Alone)
+		for _, o := range l.Overlap {
+			fmt.Fprintf(w, "  %s %d (%.0f %%)\n", o.List, o.Visits, 100*float64(o.Visits)/float64(max(l.Visits, 1)))
+		}
+	}
+}
+
+func since(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return now.Sub(t).Round(time.Second).String()
+}
+
+// dnsListStatus tells how the DNS lists in use are.
+func dnsListStatus(health *dnsbl.Health) []admin.DNSList {
+	all := []admin.DNSList{}
+	for _, s := range health.Snapshot() {
+		l := admin.DNSList{
+			List: s.List, State: s.Condition.String(), Reason: s.Reason, Remedy: s.Remedy,
+			Since: s.Since, Tested: s.Tested, NextTest: s.NextTest,
+			Asked: s.Asked, Hits: s.Hits, Unknown: s.Unknown, Share: s.Share(), P50MS: inMS(s.P50), P99MS: inMS(s.P99),
+			Visits: s.Visits, Alone: s.Alone, Harsher: s.Harsher, Softer: s.Softer, Overlap: []admin.DNSListOverlap{},
+		}
+		for _, o := range s.Overlap {
+			l.Overlap = append(l.Overlap, admin.DNSListOverlap(o))
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+func inMS(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
+}
+
+// listTestTime bounds the tests of lists for a command that has no daemon to ask.
+const listTestTime = 15 * time.Second
+
+// testedLists makes the lists of the configuration and tests each once; nil where
+// none is in use. The caller closes the Set before r.
+func testedLists(cfg *config.Config, r *resolver.Resolver) (*dnsbl.Set, *dnsbl.Health) {
+	health := dnsbl.NewHealth(dnsbl.HealthOptions{})
+	set := wiring.NewLists(cfg, r, health, nil)
+	if set == nil {
+		return nil, nil
+	}
+	wiring.WatchLists(cfg, r, health)
+	ctx, cancel := context.WithTimeout(context.Background(), listTestTime)
+	defer cancel()
+	health.Test(ctx)
+	return set, health
+}
+
+// standing says in one line which lists do not count, and why.
+func standing(all []dnsbl.Standing) string {
+	var away []string
+	for _, s := range all {
+		if !s.Counts {
+			away = append(away, fmt.Sprintf("%s (%s: %s)", s.List, s.Condition, orDash(s.Reason)))
+		}
+	}
+	if len(away) == 0 {
+		return fmt.Sprintf("%s tested, all count", count(len(all), "DNS list"))
+	}
+	return fmt.Sprintf("%s tested, these do not count: %s", count(len(all), "DNS list"), strings.Join(away, ", "))
+}
+
+// probeLists tests the lists, and gives what is wrong as "file:line: what; remedy".
+func probeLists(cfg *config.Config) []string {
+	servers, err := wiring.DNSServers(cfg)
+	if err != nil || len(cfg.Lists.All) == 0 {
+		return nil // probeDNS tells of the servers
+	}
+	r := wiring.NewResolver(servers, cfg.DNS.CacheBytes, nil)
+	defer r.Close()
+	set, health := testedLists(cfg, r)
+	defer set.Close()
+	var problems []string
+	for _, s := range health.Snapshot() {
+		if s.Counts {
+			continue
+		}
+		at := listOrigin(cfg)
+		remedy := s.Remedy
+		if remedy == "" {
+			remedy = "take it out of lists.use if this stays so: meanwhile it is not asked"
+		}
+		problems = append(problems, fmt.Sprintf("%s:%d: DNS list %s is %s: %s; %s", at.File, at.Line, s.List, s.Condition, orDash(s.Reason), remedy))
+	}
+	return problems
+}
+
+// listOrigin is where a list came to be used.
+func listOrigin(cfg *config.Config) config.Origin {
+	at, ok := cfg.Origin("lists.use")
+	if !ok || at.Line == 0 {
+		at.File, at.Line = cfg.Path, 1
+	}
+	return at
+}
