@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,7 @@ func TestASoakTells(t *testing.T) {
 		{"fewer goroutines", fine, look{goroutines: 19, fds: 17}, 0, false},
 		{"a goroutine more", fine, look{goroutines: 21, fds: 17}, 0, true},
 		{"a descriptor more", fine, look{goroutines: 20, fds: 18}, 0, true},
+		{"sockets to DNS beyond their bound", fine, look{dns: mostDNS + 1}, 1, false},
 		{"a cache beyond its bound", fine, look{cache: mostCache + 1}, 1, false},
 		{"a panic", panicked, look{}, 1, false},
 		{"metrics that are not there", metrics{}, look{}, 3, false},
@@ -89,6 +91,24 @@ func TestASoakTells(t *testing.T) {
 		if got := s.grown(tt.l); len(s.wrong) != tt.wrong || got != tt.grown {
 			t.Errorf("%s: grown %v, wrong %q", tt.name, got, s.wrong)
 		}
+	}
+}
+
+func TestSocketsToAreCounted(t *testing.T) {
+	w, err := newWorld()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	for want := range 3 {
+		if n, err := socketsTo(w.port()); n != want || err != nil {
+			t.Errorf("%d sockets, %v; want %d", n, err, want)
+		}
+		c, err := net.Dial("udp", w.conn.LocalAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
 	}
 }
 

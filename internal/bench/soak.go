@@ -31,7 +31,8 @@ type look struct {
 	inUse      float64 // bytes of heap
 	resident   float64 // bytes
 	goroutines float64
-	fds        float64
+	fds        float64 // but for those to DNS
+	dns        float64 // sockets to DNS: kept for the next question, up to a bound
 	cache      float64 // bytes
 	deferred   float64 // in the retry table
 	passed     float64
@@ -47,7 +48,7 @@ func (b *bench) soaked() error {
 	s := &soak{bench: b, p: p}
 	b.print("\nSOAK: %d visits, %d at once: regular and new senders, nameless clients that come back or not, odd HELO names and senders, broken sessions",
 		b.soaking, b.workers)
-	b.print("%10s %9s %9s %9s %6s %6s %9s %9s %9s", "visits", "live MiB", "heap MiB", "RSS MiB", "gorout", "fds", "cache MiB", "deferred", "passed")
+	b.print("%10s %9s %9s %9s %6s %6s %6s %9s %9s %9s", "visits", "live MiB", "heap MiB", "RSS MiB", "gorout", "fds", "DNS", "cache MiB", "deferred", "passed")
 	start := time.Now()
 	if err := s.run(); err != nil {
 		return fmt.Errorf("%w\n%s", err, lastLines(p.log))
@@ -71,8 +72,8 @@ func (s *soak) run() error {
 			return err
 		}
 		s.seen = append(s.seen, l)
-		s.print("%10d %9.1f %9.1f %9.1f %6.0f %6.0f %9.1f %9.0f %9.0f", l.visits, l.live/(1<<20), l.inUse/(1<<20), l.resident/(1<<20),
-			l.goroutines, l.fds, l.cache/(1<<20), l.deferred, l.passed)
+		s.print("%10d %9.1f %9.1f %9.1f %6.0f %6.0f %6.0f %9.1f %9.0f %9.0f", l.visits, l.live/(1<<20), l.inUse/(1<<20), l.resident/(1<<20),
+			l.goroutines, l.fds, l.dns, l.cache/(1<<20), l.deferred, l.passed)
 	}
 	return nil
 }
@@ -90,11 +91,15 @@ func (s *soak) look(visits int) (look, error) {
 		if err != nil {
 			return look{}, err
 		}
+		dns, err := socketsTo(s.world.port())
+		if err != nil {
+			return look{}, err
+		}
 		l := look{
 			visits: visits,
 			live:   m["go_memstats_next_gc_bytes"] / (1 + m["go_gc_gogc_percent"]/100),
 			inUse:  m["go_memstats_heap_inuse_bytes"], resident: m["process_resident_memory_bytes"],
-			goroutines: m["go_goroutines"], fds: m["process_open_fds"],
+			goroutines: m["go_goroutines"], fds: m["process_open_fds"] - float64(dns), dns: float64(dns),
 			cache: m["mailprofiled_cache_bytes"], deferred: m["mailprofiled_retry_deferred"], passed: m["mailprofiled_retry_passed"],
 		}
 		if m["mailprofiled_sessions_open"] == 0 && !s.grown(l) {
@@ -117,8 +122,9 @@ func (s *soak) grown(l look) bool {
 	return len(s.seen) > 0 && (l.goroutines > s.seen[0].goroutines || l.fds > s.seen[0].fds)
 }
 
-// The bounds of internal/memory, and that of soakSettings.
+// The bounds of internal/memory and internal/resolver, and that of soakSettings.
 const (
+	mostDNS      = 256 + 4
 	mostCache    = 32 << 20
 	mostDeferred = 200_000
 	mostPassed   = 50_000
@@ -126,7 +132,7 @@ const (
 
 // sound notes tables beyond their bounds, and what no visit may bring about.
 func (s *soak) sound(m metrics, l look) {
-	s.check(l.cache <= mostCache && l.deferred <= mostDeferred && l.passed <= mostPassed, "soak: a table is beyond its bound: %+v", l)
+	s.check(l.cache <= mostCache && l.dns <= mostDNS && l.deferred <= mostDeferred && l.passed <= mostPassed, "soak: a table is beyond its bound: %+v", l)
 	for _, never := range []string{"mailprofiled_panics_total", "mailprofiled_log_lost_lines_total", "mailprofiled_sessions_refused_total"} {
 		value, there := m[never]
 		s.check(there && value == 0, "soak: %s is %g", never, value)

@@ -25,7 +25,7 @@ func (v *Visit) counted() match {
 // denyAtMail answers a visit that a rule of the operator's own refuses by what
 // is known at MAIL; it does not wait for more.
 func (v *Visit) denyAtMail() (Answer, bool) {
-	if v.e.o.Local == nil {
+	if v.e.o.Local == nil || !deniesAtMail(v.e.o.Local) {
 		return Answer{}, false
 	}
 	session := v.facts()
@@ -39,6 +39,16 @@ func (v *Visit) denyAtMail() (Answer, bool) {
 	return v.answer(nil, StageMail), true
 }
 
+// deniesAtMail reports whether any rule can refuse by what is known at MAIL.
+func deniesAtMail(set *local.Set) bool {
+	for f := local.Client; f <= local.ASN; f++ {
+		if f != local.Rcpt && set.Asks(local.Deny, f) {
+			return true
+		}
+	}
+	return false
+}
+
 // localHits asks the rules about all but the recipient. Where the client's names
 // could not be looked up, or only of old, a rule about them might speak for it; and
 // so where its country or network could not.
@@ -48,8 +58,11 @@ func (v *Visit) localHits(s *profile.Session, ask match) []profile.LocalHit {
 		return nil
 	}
 	sub := local.Subject{
-		Client: v.client.Addr, PTR: confirmed(&s.RDNS), Account: v.tx.mail.Account,
+		Client: v.client.Addr, Account: v.tx.mail.Account,
 		From: senderText(&s.Sender, v.tx.mail.From), FromDomain: s.Sender.Domain,
+	}
+	if set.Wants(local.PTR) {
+		sub.PTR = confirmed(&s.RDNS)
 	}
 	if s.Helo.Given == profile.Shown {
 		sub.Helo = s.Helo.Name

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -224,4 +225,35 @@ func BenchmarkMatchNothing(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(cpu(b)-began)/float64(b.N), "cpu-ns/op")
+}
+
+// BenchmarkCount has all processors count: for the same rule, and each for a rule
+// of its own, which should cost no more than alone.
+func BenchmarkCount(b *testing.B) {
+	var rules []Rule
+	for i := range 16 {
+		rules = append(rules, Rule{Match: []string{fmt.Sprintf("client:192.0.2.%d", i)}})
+	}
+	set, problems := Load(rules, time.Unix(1, 0), nil)
+	if set == nil {
+		b.Fatal(problems)
+	}
+	for name, step := range map[string]int32{"the same rule": 0, "rules of their own": 1} {
+		b.Run(name, func(b *testing.B) {
+			var next atomic.Int32
+			began := cpu(b)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				sub := Subject{Client: ip4(192<<24 | 2<<8 | addr4(next.Add(step)%16))}
+				var buf [2]Hit
+				for pb.Next() {
+					if len(set.Match(&sub, time.Unix(2, 0), buf[:0])) != 1 {
+						b.Error("no match")
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(cpu(b)-began)/float64(b.N), "cpu-ns/op")
+		})
+	}
 }

@@ -186,28 +186,6 @@ func TestABadVersionThatIsTakenBack(t *testing.T) {
 	}
 }
 
-func TestOneBadLineInAMillion(t *testing.T) {
-	var text []byte
-	for i := range 1_000_000 {
-		if i == 777_777 {
-			text = append(text, "10.0.0.0.0/8\x00\n"...)
-			continue
-		}
-		text = append(ip4(addr4(i<<8)).AppendTo(text), '\n')
-	}
-	file := write(t, filepath.Join(t.TempDir(), "million"), string(text), noon.Add(-time.Hour))
-	s, problems := Load([]Rule{{Match: []string{"file:" + file}}}, noon, nil)
-	if s == nil || len(problems) != 1 {
-		t.Fatal(problems)
-	}
-	if want := file + `:777778: "10.0.0.0.0/8\x00" is not printable text in UTF-8; see that the line is whole`; problems[0].String() != want || problems[0].Warning {
-		t.Errorf("got  %s\nwant %s", problems[0], want)
-	}
-	if hits := s.Match(&Subject{Client: ip4(999_999 << 8)}, noon, nil); len(hits) != 1 || hits[0].Line != 1_000_000 {
-		t.Errorf("%+v", hits)
-	}
-}
-
 func TestWordsForWhatCannotBeRead(t *testing.T) {
 	s := source{path: "/lists/deny.txt"}
 	for want, err := range map[string]error{

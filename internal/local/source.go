@@ -60,6 +60,10 @@ func (s *source) readOnce(seed maphash.Seed, now time.Time) (*list, []Problem, e
 		return nil, nil, err
 	}
 	defer f.Close()
+	return s.readFrom(f, seed, now)
+}
+
+func (s *source) readFrom(f fs.File, seed maphash.Seed, now time.Time) (*list, []Problem, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, nil, err
@@ -68,7 +72,10 @@ func (s *source) readOnce(seed maphash.Seed, now time.Time) (*list, []Problem, e
 		return nil, []Problem{{File: s.path, What: bad.what, Remedy: bad.remedy}}, nil
 	}
 	sum := sha256.New()
-	l, problems, err := parse(io.TeeReader(f, sum), s.path, s.format, seed, now.Unix())
+	// No more than it held, and an octet that tells of more: whoever writes to it
+	// may never come to an end.
+	all := &io.LimitedReader{R: f, N: info.Size() + 1}
+	l, problems, err := parse(io.TeeReader(all, sum), s.path, s.format, seed, now.Unix())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -76,7 +83,7 @@ func (s *source) readOnce(seed maphash.Seed, now time.Time) (*list, []Problem, e
 	if err != nil {
 		return nil, nil, err
 	}
-	if !sameVersion(info, after) {
+	if all.N == 0 || !sameVersion(info, after) {
 		return nil, nil, errChanged
 	}
 	if l != nil {

@@ -230,6 +230,16 @@ func TestLists(t *testing.T) {
 		{"a byte order mark", "\xef\xbb\xbf192.0.2.1\n", 1, 1, 0},
 		{"one bad line among good ones", "192.0.2.1\n192.0.2.2\x00\n192.0.2.3\n", 3, 2, 1},
 		{"as many bad lines as good ones", "192.0.2.1\nx\n", 2, 1, 1},
+		{"lines of DOS", "192.0.2.1\r\n\r\n# a\r\nfrom:joe@example.com # b\r\n", 4, 2, 0},
+		{"a byte order mark and lines of DOS", "\xef\xbb\xbf# a\r\nb\u00fccher.example expires=2027-01-31\r\n", 2, 1, 0},
+		{"a byte order mark further on", "192.0.2.1\n\xef\xbb\xbf192.0.2.2\n", 2, 1, 1},
+		{"names in UTF-8", "from:jos\u00e9@b\u00fccher.example\nptr:\u4f8b\u3048.example\n", 2, 2, 0},
+		{"a name in Latin-1", "192.0.2.1\nb\xfccher.example\n", 2, 1, 1},
+		{"zeros behind the end", "192.0.2.1\n\x00\x00\x00\x00", 2, 1, 1},
+		{"a very long line", "192.0.2.1\n" + strings.Repeat("x", 1<<20) + "\n192.0.2.2\n", 3, 2, 1},
+		{"a very long comment", "192.0.2.1\n# " + strings.Repeat("x", 1<<20) + "\n192.0.2.2\n", 3, 2, 1},
+		{"a long line without an end", "192.0.2.1\n192.0.2.2\n" + strings.Repeat("x", 5000), 3, 2, 1},
+		{"the longest line", "192.0.2.1 # " + strings.Repeat("x", maxLine-12) + "\n", 1, 1, 0},
 		{"rubbish in comments", "# \x00\xff\n192.0.2.1 # \x00\xff\n", 2, 1, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
