@@ -5,7 +5,7 @@ package profile
 // earlier deferral: a tempfail for the score becomes continue.
 //
 // The operator's local-deny comes first and refuses whoever it is and whomever
-// it is for. A score at or over the reject threshold refuses only if it stays
+// it is for, then limits, which are for everyone too. A score at or over the reject threshold refuses only if it stays
 // there on firm evidence alone (laws 1 and 2, the never column, stale answers);
 // else the answer is a tempfail, marked Capped.
 func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
@@ -19,6 +19,9 @@ func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
 	case j.word == deferred || o.word == deferred:
 		v.Action, v.Capped = TempFail, true
 		j.speakAs(&v, localDeny, "")
+		return v
+	case o.limit != nil:
+		j.speakLimit(&v, o.limit)
 		return v
 	case j.trust != Stranger || j.word == allowed || o.word == allowed:
 		return v
@@ -55,6 +58,7 @@ type own struct {
 	marks    []mark
 	word     word    // the operator's, by rules about the recipient
 	evidence float64 // the score that may support a reject
+	limit    *LimitHit
 }
 
 // judgeRecipient makes the recipient's own findings and adds them to the score.
@@ -85,6 +89,9 @@ func (j *Judgement) judgeRecipient(r *Recipient, v *Verdict) own {
 		o.evidence = j.sum(o.marks, true, nil)
 		j.tellLifts(v.Findings, o.said, &took[1])
 		j.restateLifts(v, &took[0])
+	}
+	if len(r.Limits) > 0 {
+		o.limit = j.judgeLimits(r.Limits, v)
 	}
 	return o
 }

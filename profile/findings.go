@@ -24,7 +24,7 @@ type Info struct {
 	Status string // enhanced status code, "" likewise
 	Alone  Alone
 	Error  bool     // our own trouble: carries no points, takes "tempfail" instead
-	Named  bool     // of DNS lists: "ID" stands for a list's id, and the points come with the hit
+	Named  bool     // "ID" or "NAME" stands for a DNS list's id or a limit's name; the points of lists come with the hit
 	Fixed  bool     // acts by its nature or by the operator's rule: [points] takes "off" and "monitor", and no points
 	Lifts  []string // ids whose points its own, negative points may outweigh; nil when it lifts nothing
 }
@@ -86,6 +86,7 @@ const (
 	dnsbl
 	rhsbl
 	dnswl
+	limit
 	retryPassed
 	localAllow
 	localDeny
@@ -167,6 +168,7 @@ var table = [kinds]row{
 	dnsbl:               {id: "dnsbl:ID", code: 554, status: "5.7.1", alone: AloneList, named: true},
 	rhsbl:               {id: "rhsbl:ID", code: 554, status: "5.7.1", alone: AloneList, named: true},
 	dnswl:               {id: "dnswl:ID", named: true, lifts: byList},
+	limit:               {id: "limit:NAME", code: 450, status: "4.7.28", alone: AloneYes, named: true, fixed: true}, // RFC 7372 has none; 4.7.28 is of the registry
 	retryPassed:         {id: "retry-passed", fixed: true},
 	localAllow:          {id: "local-allow", fixed: true, lifts: serverChecks},
 	localDeny:           {id: "local-deny", code: 550, status: "5.7.1", alone: AloneYes, fixed: true},

@@ -127,6 +127,7 @@ type Recipient struct {
 	Number int        // 1 for the first RCPT of the transaction
 	Exempt bool       // named in exempt.recipients
 	Local  []LocalHit // of rules about the recipient
+	Limits []LimitHit // that its mail does not fit in, the one that is to speak first
 }
 
 // An SPFOutcome is what the record of the claimed domain says of the client

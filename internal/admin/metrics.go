@@ -92,6 +92,14 @@ func (m *Metrics) Verdict(action profile.Action, stage, mode string, visit, own 
 	}
 	m.count(visit)
 	m.count(own)
+	if action == profile.Continue {
+		return
+	}
+	for i := range own {
+		if name, ok := strings.CutPrefix(own[i].ID, "limit:"); ok && !own[i].Monitor {
+			m.LimitRefusals.WithLabelValues(name).Inc()
+		}
+	}
 }
 
 func (m *Metrics) count(findings []profile.Finding) {

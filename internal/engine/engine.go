@@ -60,9 +60,10 @@ type Options struct {
 	Places       Places        // for those rules; nil: no address belongs anywhere
 	Budget       time.Duration // the longest wait for outside answers before one reply
 	Resolver     Resolver
-	Lists        *dnsbl.Set      // the DNS lists in use; nil for none
-	ListWatch    ListWatch       // learns how well they are; nil: nobody
-	SPF          *spf.Checker    // by NewSPF(Resolver), for engines that follow one another; nil: one of its own
+	Lists        *dnsbl.Set   // the DNS lists in use; nil for none
+	ListWatch    ListWatch    // learns how well they are; nil: nobody
+	SPF          *spf.Checker // by NewSPF(Resolver), for engines that follow one another; nil: one of its own
+	Limits       Limits
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Logger       *slog.Logger
 	Hash         *logging.Hasher  // of mail addresses in log lines; nil: they stand there as they are

@@ -105,6 +105,7 @@ func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {
 	if verdict.ForScore && v.wouldPass(raw) {
 		verdict = v.tx.judgement.Decide(rcptOf, true)
 	}
+	verdict = v.limited(verdict, rcptOf) // reserved, and given back when the visit is closed
 	return RecordRecipient{
 		Rcpt: rcpt, Action: verdict.Action.String(), Code: verdict.Code, Status: verdict.Status,
 		Text: v.helpful(verdict), Score: verdict.Score, Findings: recordFindings(verdict.Findings),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mailprofiled/profile"
+	"mailprofiled/ratelimit"
 )
 
 // A Visit is one client connection. Its methods are called from one goroutine;
@@ -30,8 +31,9 @@ type Visit struct {
 	belonging belonging // for the operator's own rules
 
 	lists        clientLists
-	tx           *transaction // nil outside a transaction
-	transactions int          // begun
+	limits       *ratelimit.Transaction // nil until something is counted
+	tx           *transaction           // nil outside a transaction
+	transactions int                    // begun
 }
 
 func newVisit(e *Engine, c Client) *Visit {
@@ -116,6 +118,7 @@ func (v *Visit) EndOfMessage(queueID string) {
 		v.tx.queueID = queueID
 	}
 	tx := v.tx
+	v.commitLimits()
 	v.finish()
 	v.logMessage(tx)
 }
@@ -137,6 +140,7 @@ func (v *Visit) finish() {
 	if v.tx == nil {
 		return
 	}
+	v.releaseLimits()
 	v.logVerdicts(v.tx)
 	v.tx.sender.letGo()
 	v.tx.spf.letGo()
@@ -166,6 +170,8 @@ type transaction struct {
 	session   profile.Session    // what was judged
 	listHits  []listHit          // of session.Lists, in the same order
 	worded    bool               // a list was asked for its own words
+	counted   *ratelimit.Subject // in the limits; nil before
+	overMail  []profile.LimitHit // limits that only tell of the mail, until they have
 	took      time.Duration      // the longest wait of a reply
 	verdicts  []spoken
 }
@@ -189,6 +195,7 @@ func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	if len(v.tx.listHits) > 0 {
 		verdict = v.ownWords(verdict, rcpt, start.Add(v.e.o.Budget))
 	}
+	verdict = v.limited(verdict, rcpt)
 	v.tx.took = max(v.tx.took, v.e.o.Now().Sub(start))
 	if v.tx.note(verdict, rcpt, stage) {
 		v.observed(&verdict, stage)

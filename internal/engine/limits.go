@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mailprofiled/profile"
+	"mailprofiled/ratelimit"
+)
+
+// This file counts each visit's mail in the limits. What is refused for another
+// reason is not counted; what goes on is reserved, and counts from its end.
+
+// Limits are what mail is counted by; the zero Limits have none.
+type Limits struct {
+	Rules    *ratelimit.Rules
+	Store    ratelimit.Store
+	Accounts *ratelimit.Accounts                      // since when each is known
+	Born     func(account string) (time.Time, string) // what the operator's file says: when it was made, the zero time if nothing, and its plan; nil for no file
+}
+
+// startLimits gives the visit its place to count.
+func (v *Visit) startLimits() {
+	if v.limits == nil && v.e.o.Limits.Rules != nil {
+		v.limits = ratelimit.Begin(v.e.o.Limits.Rules, v.e.o.Limits.Store)
+		v.limits.Monitor = v.e.o.Monitor
+	}
+}
+
+// countRcpt counts a recipient that nothing else refuses, and its mail with the
+// first of them, and gives the limits that it does not fit in.
+func (v *Visit) countRcpt(rcpt *profile.Recipient) []profile.LimitHit {
+	v.startLimits()
+	if v.limits == nil {
+		return nil
+	}
+	tx, now := v.tx, time.Now() // of the process: limits must not follow a clock that steps
+	if tx.counted == nil {
+		tx.counted = v.limitSubject(now)
+		d := v.limits.Mail(context.Background(), tx.counted, now)
+		tx.overMail = limitHits(&d)
+		v.limitTrouble(d.Err)
+		if rcpt == nil {
+			return tx.overMail
+		}
+	}
+	if rcpt == nil {
+		return nil
+	}
+	tx.counted.Rcpt, tx.counted.Open = unbracketed(rcpt.Raw), profile.AlwaysOpen(rcpt.Raw, v.us)
+	d := v.limits.Rcpt(context.Background(), tx.counted, now)
+	v.limitTrouble(d.Err)
+	hits := limitHits(&d)
+	for _, h := range tx.overMail { // what is only told of the mail is told with its first recipient
+		if h.Report {
+			hits = append(hits, h)
+		}
+	}
+	tx.overMail = nil
+	return hits
+}
+
+// limitSubject is the mail as the limits see it.
+func (v *Visit) limitSubject(now time.Time) *ratelimit.Subject {
+	tx := v.tx
+	s := &ratelimit.Subject{Account: ratelimit.AccountKey(tx.mail.Account)}
+	if !v.client.Local {
+		s.Client = v.client.Addr
+	}
+	if v.client.Door != nil {
+		s.Listener = v.client.Door.Name
+	}
+	if s.Account != "" {
+		v.limitAge(s, now)
+	}
+	if tx.path.Given == profile.Shown && !tx.path.Null {
+		s.Sender = unbracketed(tx.path.Raw)
+		s.SenderProven = tx.session.SPF.Outcome == profile.SPFPass
+	}
+	return s
+}
+
+func (v *Visit) limitAge(s *ratelimit.Subject, now time.Time) {
+	var created time.Time
+	l := &v.e.o.Limits
+	if l.Born != nil {
+		created, s.Plan = l.Born(s.Account)
+	}
+	switch {
+	case l.Accounts == nil:
+	case v.trace != nil:
+		s.Age = l.Accounts.Peek(s.Account, now)
+	default:
+		s.Age = l.Accounts.Age(s.Account, created, now)
+	}
+}
+
+// limitHits are the limits of a decision as profile judges them.
+func limitHits(d *ratelimit.Decision) []profile.LimitHit {
+	if !d.Refused() && len(d.Others) == 0 {
+		return nil
+	}
+	var hits []profile.LimitHit
+	if d.Refused() {
+		hits = append(hits, limitHit(&d.Over, d.Text))
+	}
+	for i := range d.Others {
+		hits = append(hits, limitHit(&d.Others[i], ""))
+	}
+	return hits
+}
+
+func limitHit(o *ratelimit.Over, text string) profile.LimitHit {
+	detail := fmt.Sprintf("%d of %d %s in %s used", o.Used, o.Max, o.Count, o.Window)
+	if !o.Again.IsZero() {
+		detail += ", again after " + o.Again.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	return profile.LimitHit{Name: o.Limit, Report: o.Action == ratelimit.Report, Reject: o.Action == ratelimit.Reject, Text: text, Detail: detail}
+}
+
+// limitTrouble tells of a store that could not count: then nothing is refused for it.
+func (v *Visit) limitTrouble(err error) {
+	if err != nil {
+		v.e.o.Logger.Warn("a mail was not counted in the limits", "error", err.Error())
+	}
+}
+
+// commitLimits counts the mail that has come to its end.
+func (v *Visit) commitLimits() {
+	if v.limits != nil {
+		v.limitTrouble(v.limits.Commit(context.Background(), time.Now()))
+	}
+}
+
+// releaseLimits gives back what an unfinished mail holds; after commitLimits, nothing.
+func (v *Visit) releaseLimits() {
+	if v.limits != nil {
+		v.limitTrouble(v.limits.Release(context.Background(), time.Now()))
+	}
+}
+
+// limited lets the limits have their word about a recipient that nothing else
+// refuses; nil is the mail, at MAIL.
+func (v *Visit) limited(verdict profile.Verdict, rcpt *profile.Recipient) profile.Verdict {
+	if verdict.Action != profile.Continue || v.e.o.Limits.Rules == nil {
+		return verdict
+	}
+	hits := v.countRcpt(rcpt)
+	if len(hits) == 0 {
+		return verdict
+	}
+	var with profile.Recipient
+	if rcpt != nil {
+		with = *rcpt
+	}
+	with.Limits = hits
+	return v.tx.judgement.Decide(&with, v.tx.passed)
+}
