@@ -27,6 +27,7 @@ const (
 	Chain          // an endless CNAME chain, one new name per question
 	Huge           // as many records as fit 64 kB: a TXT of 64 kB, 100 PTR names, thousands of addresses
 	Stray          // the honest answer among records of other names that nobody asked for
+	Rewrite        // an address, RewrittenTo, for each name that does not exist
 )
 
 // Misbehave treats name and every name below it by m from now on; "." is every
@@ -69,8 +70,8 @@ func (s *Server) misbehave(w dns.ResponseWriter, q *dns.Msg, mode Mode) {
 	case Refused:
 		write(w, q, new(dns.Msg).SetRcode(q, dns.RcodeRefused))
 	case Truncate:
-		m := s.answer(q)
-		if overUDP(w) {
+		m := s.reply(q)
+		if m != nil && overUDP(w) {
 			m.Answer, m.Truncated = nil, true
 		}
 		write(w, q, m)
@@ -81,13 +82,15 @@ func (s *Server) misbehave(w dns.ResponseWriter, q *dns.Msg, mode Mode) {
 		for _, lie := range []Mode{WrongID, WrongName, WrongType} {
 			write(w, q, s.lie(q, lie))
 		}
-		write(w, q, s.answer(q))
+		write(w, q, s.reply(q))
 	case Garbage:
 		_, _ = w.Write([]byte{0xde, 0xad, 0xbe, 0xef, 0xc0, 0x0c, 0xff, 0xff, 0, 0, 1})
 	case Loop, Chain, Huge, Stray:
 		write(w, q, s.odd(q, mode))
+	case Rewrite:
+		write(w, q, rewritten(q, s.reply(q)))
 	default:
-		write(w, q, s.answer(q))
+		write(w, q, s.reply(q))
 	}
 }
 

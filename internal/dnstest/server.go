@@ -33,6 +33,8 @@ type Server struct {
 	nodes     map[string]int      // how many owners are at or below a name: tells NODATA from NXDOMAIN
 	modes     map[modeKey]Mode
 	delay     time.Duration
+	delays    map[string]time.Duration
+	relays    map[string]netip.AddrPort
 	questions map[string]int
 	asked     chan struct{} // closed, and made anew, when a question comes
 	closed    bool
@@ -59,6 +61,8 @@ func StartAt(addr netip.AddrPort, zone string) (*Server, error) {
 		records:   map[string][]dns.RR{},
 		nodes:     map[string]int{},
 		modes:     map[modeKey]Mode{},
+		delays:    map[string]time.Duration{},
+		relays:    map[string]netip.AddrPort{},
 		questions: map[string]int{},
 		asked:     make(chan struct{}),
 	}
@@ -229,6 +233,9 @@ func (s *Server) serve(w dns.ResponseWriter, q *dns.Msg) {
 	close(s.asked)
 	s.asked = make(chan struct{})
 	mode, delay := s.mode(name, qtype), s.delay
+	if own := above(s.delays, name); own > 0 {
+		delay = own
+	}
 	s.mu.Unlock()
 
 	if delay > 0 && !s.wait(delay) {
@@ -250,8 +257,11 @@ func (s *Server) wait(d time.Duration) bool {
 }
 
 // write sends m, cut to what the transport and the asker's EDNS0 size allow
-// (RFC 6891 section 6.2.5).
+// (RFC 6891 section 6.2.5). A nil m is none to send.
 func write(w dns.ResponseWriter, q, m *dns.Msg) {
+	if m == nil {
+		return
+	}
 	size := dns.MaxMsgSize
 	if overUDP(w) {
 		size = dns.MinMsgSize
