@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"mailprofiled/profile"
+	"mailprofiled/ratelimit"
 )
 
 // A Config is the effective settings: those of the files over the defaults.
@@ -36,12 +37,15 @@ type Config struct {
 	Lists     Lists
 	Local     []LocalRule // in their order
 	Geo       Geo
+	Limits    []ratelimit.Limit // in force: those built in, then [[limit]] in their order
+	Accounts  Accounts
 	State     State
 	Log       Log
 	Admin     Admin
 
 	origins map[string]Origin // by dotted key
 	lists   []byte            // see WithLists
+	limits  []limitRow        // of which Limits are those in force
 }
 
 // Us is who we are, as far as the operator says.
@@ -100,7 +104,10 @@ type Origin struct {
 // Default gives the settings of an empty file. The mode, which has no default
 // and must be said, is monitor here.
 func Default() *Config {
-	c := &Config{Monitor: true, origins: map[string]Origin{}}
+	c := &Config{Monitor: true, origins: map[string]Origin{}, Limits: BuiltInLimits()}
+	for _, limit := range c.Limits {
+		c.limits = append(c.limits, limitRow{limit: limit, whole: true})
+	}
 	// Defaults are checked like an operator's values; a test holds them free of problems.
 	s := spot{report: &Report{}, src: &source{index: indexOf("")}}
 	for _, k := range keysNow() {
@@ -163,6 +170,7 @@ func build(path string, sources []*source, sound, here bool, report *Report) (*C
 		c.Files = append(c.Files, src.name)
 	}
 	report.Geo = c.GeoFiles()
+	report.Accounts = c.AccountsFile()
 	check(l, c, sources[0])
 	if len(report.Errors) > 0 {
 		return nil, report
@@ -183,6 +191,8 @@ func (l *loader) apply() *Config {
 	c.Local = l.localRules()
 	l.dnsLists(c)
 	c.Listeners = l.listeners(c)
+	l.limits(c)
+	l.exceptions(c)
 	c.Policy.Points = maps.Clone(c.Policy.Points)
 	for id, set := range l.settings {
 		if set.key.Name == "points.*" && set.value != nil {

@@ -3,27 +3,12 @@ package config
 import (
 	"slices"
 	"strings"
-	"time"
 )
 
 // keysLater are the keys that the manual promises and this version refuses.
 // They stand here with their kinds so that other mistakes beside them are found.
 func keysLater() []Key {
-	duration, text := durationKind(0, 3650*24*time.Hour), anyText()
-	whole := integerKind(0, 1<<31-1)
-	rows := []Key{
-		{Name: "candidate", Kind: text, Default: ""},
-
-		{Name: "limit[].name", Kind: text},
-		{Name: "limit[].per", Kind: plainChoice("account", "client", "network", "recipient", "recipient_domain", "sender", "sender_domain")},
-		{Name: "limit[].count", Kind: plainChoice("messages", "recipients")},
-		{Name: "limit[].max", Kind: whole},
-		{Name: "limit[].window", Kind: duration},
-		{Name: "limit[].when.account_younger_than", Kind: duration},
-		{Name: "limit[].action", Kind: plainChoice("tempfail", "reject", "report")},
-
-		{Name: "accounts.learn", Kind: duration, Default: "30d"},
-	}
+	rows := []Key{{Name: "candidate", Kind: anyText(), Default: ""}}
 	rows = append(rows, directoryRows("directory.")...)
 	rows = append(rows, Key{Name: "directory.for[].domains", Kind: hostsKind(true, "domains")})
 	rows = append(rows, directoryRows("directory.for[].")...)

@@ -12,16 +12,17 @@ import (
 // SHA-256 over the settings that make verdicts, "standard@1-3f9a2c1b". Two
 // machines that differ only in sockets, [us], [dns] or [log] share it, and so
 // do two files that say the same in other words. What the files of [[local]] hold
-// counts once WithLists has told it; what the databases of [geo] hold does not: they
-// change every week, and the word of the operator stays the same.
+// counts once WithLists has told it; what the databases of [geo] and the file of
+// accounts hold does not: they change every week, and the word of the operator stays
+// the same.
 func (c *Config) PolicyID() string {
 	sum := sha256.Sum256([]byte(c.canonical(c.lists)))
 	return c.Policy.Baseline + "-" + hex.EncodeToString(sum[:4])
 }
 
 // SettingsID names all settings on which a verdict may rest: those of the policy,
-// [us], [dns], [geo] and [[local]], and where DNS lists are asked. Two configurations with the same
-// one judge the same visit alike, by what the files of [[local]] and [geo] hold at that time: a daemon follows them.
+// [us], [dns], [geo], [[local]] and [accounts], and where DNS lists are asked. Two configurations with the same
+// one judge the same visit alike, by what the files of [[local]], [geo] and [accounts] hold at that time: a daemon follows them.
 func (c *Config) SettingsID() string {
 	var b strings.Builder
 	b.WriteString(c.canonical(nil))
@@ -29,7 +30,7 @@ func (c *Config) SettingsID() string {
 		c.Local[i].print(&b)
 	}
 	for _, k := range keysNow() {
-		if strings.HasPrefix(k.Name, "us.") || strings.HasPrefix(k.Name, "dns.") || strings.HasPrefix(k.Name, "geo.") {
+		if strings.HasPrefix(k.Name, "us.") || strings.HasPrefix(k.Name, "dns.") || strings.HasPrefix(k.Name, "geo.") || k.Name == "accounts.file" {
 			b.WriteString(k.Name + " = " + k.Kind.canonical(k.get(c)) + "\n")
 		}
 	}
@@ -63,6 +64,7 @@ func (c *Config) canonical(lists []byte) string {
 		lines = append(lines, fmt.Sprintf("local[%06d] = %s", i, c.Local[i].line()))
 	}
 	lines = append(lines, c.listenerLines()...)
+	lines = append(lines, c.limitLines()...)
 	lines = append(lines, c.Lists.policyLines()...)
 	if c.readsLists() {
 		lines = append(lines, "local files = "+hex.EncodeToString(lists))

@@ -40,6 +40,7 @@ func (c *Config) Print(w io.Writer, changedOnly bool) error {
 		fmt.Fprintf(out, "\n[[local]]  # %s:%d\n", oneLine(c.Local[i].At.File), c.Local[i].At.Line)
 		c.Local[i].print(out)
 	}
+	c.printLimits(out, changedOnly)
 	return out.Flush()
 }
 

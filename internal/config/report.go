@@ -39,8 +39,9 @@ type Report struct {
 
 	// Local are the rules of [[local]] that are sound as far as this room looks at
 	// them, whatever is wrong elsewhere: their values and files can be looked at too.
-	Local []LocalRule
-	Geo   []GeoFile // the same of the databases
+	Local    []LocalRule
+	Geo      []GeoFile    // the same of the databases
+	Accounts AccountsFile // and of the file of accounts
 }
 
 // Problems gives errors and warnings together, by file and line.

@@ -82,7 +82,7 @@ func TestFindingsAreJudgedOrPromised(t *testing.T) {
 // later is a schema in which what this version refuses is built, to test the
 // machinery for it.
 func later() *node {
-	rows := append(append(localKeys(), dnsListKeys()...), keysLater()...)
+	rows := append(append(append(localKeys(), limitKeys()...), dnsListKeys()...), keysLater()...)
 	for i := range rows {
 		rows[i].Later = false
 	}
@@ -113,17 +113,17 @@ func TestArraysOfTablesAppendOverFiles(t *testing.T) {
 }
 
 func TestMistakesInsideTheSecondElement(t *testing.T) {
-	text := "[[limit]]\nname = \"a\"\n\n[[limit]]\nname = 5\nmx = 1\nwindow = \"1x\"\nper = \"acount\"\nwhen = { account_older_than = \"1d\" }\n" +
+	text := "[[limit]]\nname = \"a\"\n\n[[limit]]\nname = 5\nmx = 1\nwindow = \"1x\"\nper = \"acount\"\nwhen = { older_than = \"1d\" }\n" +
 		"[[local]]\nexpires = \"2027-01-31\"\n[[lists.own]]\n[[lists.own.codes]]\npoints = 1\n[[lists.own.codes]]\npoints = \"1\"\n"
 	r := &Report{}
 	l := newLoader(later(), r)
 	l.add(parse("m.toml", 0, []byte(text), r))
 	r.sort()
-	want := `m.toml:5: limit.name is a whole number; write it in quotes: "..."
+	want := `m.toml:5: limit.name is a whole number; write it in quotes: "outgoing"
 m.toml:6: unknown key "limit.mx"; did you mean "max"?
 m.toml:7: limit.window is "1x": unknown unit "x"; units are s m h d w: "90s" or "1h30m"
 m.toml:8: limit.per is "acount": not known; did you mean "account"?
-m.toml:9: unknown key "limit.when.account_older_than"; remove it (known here: account_younger_than)
+m.toml:9: unknown key "limit.when.older_than"; remove it (known here: account_older_than, account_younger_than, authenticated, domain, listener, plan)
 m.toml:11: local.expires is text; write a date without quotes: 2027-01-31
 m.toml:16: lists.own.codes.points is text; write a number, without quotes`
 	if got := r.String(); got != want {
