@@ -1,0 +1,28 @@
+package ratelimit
+
+import "time"
+
+// Standing tells of each limit that applies to a subject's mail how much of it is
+// used, whether or not one mail more would fit. It reserves nothing, and Again is
+// set only where it would not fit.
+func (r *Rules) Standing(t *Table, s *Subject, now time.Time) []Over {
+	charges := r.both(s, now)
+	t.Look(charges, now)
+	all := make([]Over, len(charges))
+	for i := range charges {
+		all[i] = r.over(&charges[i], now)
+	}
+	return all
+}
+
+// Reset forgets what the limits that apply to a subject's mail have counted, and
+// gives how many those are. What is pending still counts.
+func (r *Rules) Reset(t *Table, s *Subject, now time.Time) int {
+	charges := r.both(s, now)
+	t.Reset(charges)
+	return len(charges)
+}
+
+func (r *Rules) both(s *Subject, now time.Time) []Charge {
+	return r.Charges(r.Charges(nil, s, AtMail, now), s, AtRcpt, now)
+}

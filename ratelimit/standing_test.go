@@ -1,0 +1,57 @@
+package ratelimit
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+func TestStanding(t *testing.T) {
+	now := time.Date(2026, 11, 26, 13, 20, 0, 0, time.UTC)
+	limits := []Limit{
+		{Name: "mails", Per: PerAccount, Max: 2, Window: time.Hour, Action: TempFail},
+		{Name: "rcpts", Per: PerAccount, Count: Recipients, Max: 10, Window: time.Hour, Action: Reject},
+		{Name: "told", Per: PerAccount, Max: 1, Window: time.Hour, Action: Report},
+		{Name: "others", Per: PerClient, Max: 1, Window: time.Hour, Action: TempFail},
+	}
+	rules, err := NewRules(limits, Secret{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := NewTable(Options{}, now)
+	ctx, tx := context.Background(), Begin(rules, table)
+	joe := Subject{Account: "joe", Rcpt: "a@example.net"}
+	for range 2 {
+		tx.Mail(ctx, &joe, now)
+		tx.Rcpt(ctx, &joe, now)
+		if err := tx.Commit(ctx, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := rules.Standing(table, &joe, now)
+	want := []struct {
+		limit     string
+		used, max int
+		full      bool
+	}{{"mails", 2, 2, true}, {"told", 2, 1, true}, {"rcpts", 2, 10, false}}
+	if len(got) != len(want) {
+		t.Fatalf("%d limits apply, want %d: %+v", len(got), len(want), got)
+	}
+	for i, w := range want {
+		if g := got[i]; g.Limit != w.limit || g.Used != w.used || g.Max != w.max || g.Again.IsZero() == w.full {
+			t.Errorf("got %+v, want %+v", g, w)
+		}
+	}
+	if again := rules.Standing(table, &joe, now); again[0].Used != 2 {
+		t.Errorf("looking has changed what is used to %d", again[0].Used)
+	}
+	if n := rules.Reset(table, &joe, now); n != 3 {
+		t.Errorf("reset %d limits, want 3", n)
+	}
+	if after := rules.Standing(table, &joe, now); after[0].Used != 0 || after[2].Used != 0 {
+		t.Errorf("after the reset: %+v", after)
+	}
+	if d := tx.Mail(ctx, &joe, now); d.Refused() {
+		t.Errorf("refused after the reset: %+v", d)
+	}
+}
