@@ -82,6 +82,8 @@ type Exempt struct {
 type Engine struct {
 	o      Options
 	exempt map[string]bool // recipients, folded
+	places map[string]int  // of DNS lists, by id
+	nobody string          // a name that nobody has (RFC 6761 section 6.4), or can find out
 
 	trusted atomic.Uint64 // transactions of trusted clients, see sampleLists
 	warned  atomic.Int64  // when warnUnreadable last spoke, Unix seconds
@@ -105,9 +107,15 @@ func New(o Options) *Engine {
 	if o.Places == nil {
 		o.Places = (*geo.Set)(nil)
 	}
-	e := &Engine{o: o, exempt: make(map[string]bool), us: make(map[MTA]*profile.Us)}
+	e := &Engine{o: o, exempt: make(map[string]bool), us: make(map[MTA]*profile.Us), nobody: newID() + ".invalid"}
 	for _, rcpt := range o.Exempt.Recipients {
 		e.exempt[profile.Mailbox(rcpt)] = true
+	}
+	if o.Lists != nil {
+		e.places = make(map[string]int)
+		for i, l := range o.Lists.Lists() {
+			e.places[l.ID] = i
+		}
 	}
 	return e
 }

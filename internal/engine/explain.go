@@ -3,6 +3,7 @@ package engine
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"mailprofiled/profile"
 )
@@ -32,7 +33,9 @@ func (e *Engine) Explain(q Query) *Record {
 		v.explainHelo(*q.Helo)
 	}
 	v.explainMail(q)
-	v.judge()
+	deadline := e.o.Now().Add(e.o.Budget)
+	v.judge(deadline)
+	v.confirmLists(nil, deadline)
 	rec := &Record{
 		ID: v.tx.id, Client: v.client.Addr.String(), Account: q.Account,
 		Stage: v.stage(), Mode: e.mode(), Policy: e.o.PolicyID,
@@ -45,7 +48,7 @@ func (e *Engine) Explain(q Query) *Record {
 		rcpts = []string{""}
 	}
 	for i, rcpt := range rcpts {
-		rec.Recipients = append(rec.Recipients, v.explainRcpt(rcpt, i+1))
+		rec.Recipients = append(rec.Recipients, v.explainRcpt(rcpt, i+1, deadline))
 	}
 	v.fill(rec)
 	rec.TookMS = inMS(e.o.Now().Sub(began))
@@ -91,7 +94,7 @@ func (v *Visit) explainMail(q Query) {
 	v.askMailLists()
 }
 
-func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {
+func (v *Visit) explainRcpt(rcpt string, number int, deadline time.Time) RecordRecipient {
 	raw := rcpt
 	if raw != "" {
 		raw = bracketed(raw)
@@ -101,10 +104,12 @@ func (v *Visit) explainRcpt(rcpt string, number int) RecordRecipient {
 	if v.stage() == StageMail { // then no recipient is asked about
 		rcptOf, raw = nil, ""
 	}
+	v.confirmLists(rcptOf, deadline)
 	verdict := v.tx.judgement.Decide(rcptOf, false)
 	if verdict.ForScore && v.wouldPass(raw) {
 		verdict = v.tx.judgement.Decide(rcptOf, true)
 	}
+	verdict = v.ownWords(verdict, rcptOf, deadline)
 	verdict = v.limited(verdict, rcptOf) // reserved, and given back when the visit is closed
 	return RecordRecipient{
 		Rcpt: rcpt, Action: verdict.Action.String(), Code: verdict.Code, Status: verdict.Status,

@@ -35,7 +35,7 @@ func (v *Visit) denyAtMail() (Answer, bool) {
 	}
 	session.Local = v.localHits(&session, v.counted())
 	v.tx.session = session
-	v.tx.judgement = profile.Judge(&session, v.e.o.Policy)
+	v.reckon()
 	return v.answer(nil, StageMail), true
 }
 

@@ -142,6 +142,7 @@ func (v *Visit) finish() {
 	}
 	v.releaseLimits()
 	v.logVerdicts(v.tx)
+	v.noteLost()
 	v.tx.sender.letGo()
 	v.tx.spf.letGo()
 	if v.tx.lists != nil {
@@ -168,7 +169,10 @@ type transaction struct {
 
 	judgement *profile.Judgement // from the first answer on
 	session   profile.Session    // what was judged
-	listHits  []listHit          // of session.Lists, in the same order
+	heard     []listHit          // what the lists said
+	listHits  []listHit          // what of that counts: session.Lists, in the same order
+	confirmed map[confirmation]bool
+	unlisted  *profile.Judgement // of session without what lists have against the client; nil until needed
 	worded    bool               // a list was asked for its own words
 	counted   *ratelimit.Subject // in the limits; nil before
 	overMail  []profile.LimitHit // limits that only tell of the mail, until they have
@@ -190,16 +194,15 @@ func (v *Visit) newTransaction(m Mail) *transaction {
 // answer judges a recipient, or the transaction where rcpt is nil.
 func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	start := v.e.o.Now()
-	v.judge()
-	verdict := v.decide(rcpt)
-	if len(v.tx.listHits) > 0 {
-		verdict = v.ownWords(verdict, rcpt, start.Add(v.e.o.Budget))
-	}
+	deadline := start.Add(v.e.o.Budget) // of all that is asked for this reply
+	v.judge(deadline)
+	v.confirmLists(rcpt, deadline)
+	verdict := v.ownWords(v.decide(rcpt), rcpt, deadline)
 	verdict = v.limited(verdict, rcpt)
 	v.tx.took = max(v.tx.took, v.e.o.Now().Sub(start))
 	if v.tx.note(verdict, rcpt, stage) {
 		v.observed(&verdict, stage)
-		v.swayed(rcpt, &verdict)
+		v.swayed(rcpt)
 	}
 	if v.e.o.Monitor {
 		return Answer{}
@@ -210,20 +213,27 @@ func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 // judge waits for what is out and asks profile, once in a transaction: the same
 // unknowns are not waited for twice, and no recipient is judged by other facts
 // than the one before.
-func (v *Visit) judge() {
-	tx := v.tx
-	if tx.judgement != nil {
+func (v *Visit) judge(deadline time.Time) {
+	if v.tx.judgement != nil {
 		return
 	}
-	deadline := v.e.o.Now().Add(v.e.o.Budget)
-	v.await()
+	v.gather(deadline)
+	v.take(v.counted())
+	v.watchLists()
+}
+
+// take judges by what is known now; ask says how the operator's rules are asked.
+func (v *Visit) take(ask match) {
+	tx := v.tx
 	tx.session = v.facts()
-	tx.session.Local = v.localHits(&tx.session, v.counted())
-	tx.judgement = profile.Judge(&tx.session, v.e.o.Policy)
-	if len(tx.listHits) > 0 {
-		v.confirmLists(deadline)
-	}
-	v.watchLists(tx.listHits)
+	tx.session.Local = v.localHits(&tx.session, ask)
+	tx.dropDoubted()
+	v.reckon()
+}
+
+// reckon has profile judge the session.
+func (v *Visit) reckon() {
+	v.tx.judgement, v.tx.unlisted = profile.Judge(&v.tx.session, v.e.o.Policy), nil
 }
 
 // decide asks profile, and lets a deferred visit pass that has come back
@@ -277,23 +287,28 @@ func (v *Visit) heloGiven() profile.Given {
 func (v *Visit) facts() profile.Session {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.tx.listHits = v.listHits()
+	tx := v.tx
+	tx.heard, tx.listHits = v.listHits(), nil
+	if tx.trust == profile.Stranger { // one that has logged in may have been asked about before (law 4)
+		tx.listHits = tx.heard
+	}
 	return profile.Session{
-		Lists:  listFacts(v.tx.listHits),
+		Lists:  listFacts(tx.listHits),
 		Client: v.client.Addr,
-		Trust:  v.tx.trust,
+		Trust:  tx.trust,
 		Us:     v.us,
 		RDNS:   v.rdns.value,
 		Helo:   v.helo.value,
-		Sender: v.tx.sender.value,
-		SPF:    v.tx.spf.value,
+		Sender: tx.sender.value,
+		SPF:    tx.spf.value,
 	}
 }
 
-// await waits for the look-ups that are out, at most the budget.
-func (v *Visit) await() {
+// await waits for the look-ups that are out, until the deadline, and reports
+// whether all are back.
+func (v *Visit) await(deadline time.Time) bool {
 	if v.tx.trust != profile.Stranger {
-		return
+		return true
 	}
 	var timer *time.Timer
 	room := [8]<-chan struct{}{v.rdns.done, v.helo.done, v.tx.sender.done, v.tx.spf.done}
@@ -304,19 +319,20 @@ func (v *Visit) await() {
 		}
 	}
 	for _, done := range out {
-		if done == nil {
+		if over(done) {
 			continue
 		}
 		if timer == nil {
-			timer = time.NewTimer(v.e.o.Budget)
+			timer = time.NewTimer(deadline.Sub(v.e.o.Now()))
 			defer timer.Stop()
 		}
 		select {
 		case <-done:
 		case <-timer.C:
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // newID returns the id of a transaction: 12 of [0-9a-z], 62 bits of chance, so
