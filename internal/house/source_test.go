@@ -39,6 +39,7 @@ var rooms = map[string]room{
 	"internal/geo":      {0, []string{"github.com/oschwald/maxminddb-golang/v2"}},
 	"internal/spf":      {0, []string{"blitiri.com.ar/go/spf", "github.com/hashicorp/golang-lru/v2", "golang.org/x/net/idna"}},
 	"internal/engine":   {1, []string{"github.com/miekg/dns"}},
+	"internal/store":    {1, nil},
 	"internal/config":   {1, []string{"github.com/BurntSushi/toml", "golang.org/x/net/idna"}},
 	"internal/admin":    {2, []string{"github.com/prometheus/client_golang"}},
 	"milter":            {2, []string{"github.com/emersion/go-milter"}},
