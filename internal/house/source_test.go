@@ -36,6 +36,7 @@ var rooms = map[string]room{
 	"internal/systemd":  {0, []string{"golang.org/x/sys/unix"}},
 	"internal/unixsock": {0, nil},
 	"internal/local":    {0, []string{"golang.org/x/net/idna"}},
+	"internal/accounts": {0, nil},
 	"internal/geo":      {0, []string{"github.com/oschwald/maxminddb-golang/v2"}},
 	"internal/spf":      {0, []string{"blitiri.com.ar/go/spf", "github.com/hashicorp/golang-lru/v2", "golang.org/x/net/idna"}},
 	"internal/engine":   {1, []string{"github.com/miekg/dns"}},

@@ -1,0 +1,171 @@
+package accounts
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// quiet is how long a file has been left alone before a new version is taken at a
+// Refresh: half a file can look like a whole one.
+const quiet = 2 * time.Second
+
+// A File is a file of accounts that is followed. It is safe for concurrent use;
+// whoever asks is never held up by a Refresh.
+type File struct {
+	path string
+	list atomic.Pointer[List]
+
+	mu      sync.Mutex  // of Refresh
+	taken   fs.FileInfo // the version of list
+	refused fs.FileInfo // the version looked at last that was not taken
+	said    string      // what was said then
+}
+
+// A Change is a new version that was taken in.
+type Change struct{ Accounts, Before int }
+
+// Open reads the file at path. Without a File it cannot be used, and the problems
+// say why; with one they tell of lines that were left out, or are odd.
+func Open(path string, now time.Time) (*File, []Problem) {
+	list, info, problems := load(path, now)
+	if list == nil {
+		return nil, problems
+	}
+	f := &File{path: path, taken: info}
+	f.list.Store(list)
+	return f, problems
+}
+
+// Path gives the path that was opened.
+func (f *File) Path() string { return f.path }
+
+// List gives the version in use, never nil.
+func (f *File) List() *List { return f.list.Load() }
+
+// Find is that of the version in use.
+func (f *File) Find(login string) (Account, bool) { return f.list.Load().Find(login) }
+
+// Refresh looks at the file, and takes it in if it has changed and been left alone
+// for two seconds; it costs a stat otherwise. A version that cannot be used changes
+// nothing, and is told once.
+func (f *File) Refresh(now time.Time) (*Change, []Problem) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return nil, f.refuse(nil, []Problem{unreadable(f.path, err)})
+	}
+	if sameVersion(info, f.taken) {
+		f.refused, f.said = nil, ""
+		return nil, nil
+	}
+	if age := now.Sub(info.ModTime()); sameVersion(info, f.refused) || age >= 0 && age < quiet {
+		return nil, nil
+	}
+	list, info, problems := load(f.path, now)
+	if list == nil {
+		return nil, f.refuse(info, problems)
+	}
+	before := f.List().Len()
+	f.list.Store(list)
+	f.taken, f.refused, f.said = info, nil, ""
+	if list.Len() == 0 && before > 0 {
+		problems = append(problems, Problem{File: f.path, What: "no accounts any more", Remedy: "if that is not meant, see what has emptied it", Warning: true})
+	}
+	return &Change{list.Len(), before}, problems
+}
+
+// refuse notes a version that is not taken, and gives what is new to say of it.
+func (f *File) refuse(info fs.FileInfo, problems []Problem) []Problem {
+	f.refused = info
+	first := problems[0].String()
+	if f.said == first {
+		return nil
+	}
+	f.said = first
+	problems[0].What += " (the version before stays in use)"
+	return problems
+}
+
+// sameVersion reports whether a file can be taken not to have changed.
+func sameVersion(a, b fs.FileInfo) bool {
+	return a != nil && b != nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
+}
+
+var (
+	errChanged    = errors.New("it is being written to")
+	errNotRegular = errors.New("not a regular file")
+)
+
+// load reads a file. The FileInfo is nil where it could not even be looked at.
+func load(path string, now time.Time) (*List, fs.FileInfo, []Problem) {
+	var err error
+	for range 3 {
+		var list *List
+		var info fs.FileInfo
+		var problems []Problem
+		if list, info, problems, err = loadOnce(path, now); err == nil {
+			return list, info, problems
+		}
+		if !errors.Is(err, errChanged) {
+			break
+		}
+	}
+	return nil, nil, []Problem{unreadable(path, err)}
+}
+
+func loadOnce(path string, now time.Time) (*List, fs.FileInfo, []Problem, error) {
+	// Not to wait at a pipe that nobody writes to.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, nil, nil, err
+	case info.IsDir():
+		return nil, nil, nil, syscall.EISDIR
+	case !info.Mode().IsRegular():
+		return nil, nil, nil, errNotRegular
+	}
+	list, problems, err := Parse(f, path, now)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if !sameVersion(info, after) {
+		return nil, nil, nil, errChanged
+	}
+	return list, info, problems, nil
+}
+
+// unreadable words an error of the file system for the operator.
+func unreadable(path string, err error) Problem {
+	p := Problem{File: path, Remedy: "name a file that can be read"}
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err // the path stands before it already
+	}
+	p.What = "cannot be read: " + err.Error()
+	switch {
+	case errors.Is(err, errChanged):
+		p.What, p.Remedy = "changes while it is read", "write a new file beside it and rename that"
+	case errors.Is(err, fs.ErrNotExist):
+		p.What, p.Remedy = "no such file", "make it, empty if there is nothing to say yet, or take it out of accounts.file"
+	case errors.Is(err, fs.ErrPermission):
+		p.Remedy = "the daemon runs as user " + strconv.Itoa(os.Getuid()) + ": give that user read access, and search access to " + filepath.Dir(path)
+	}
+	return p
+}
