@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"mailprofiled/profile"
@@ -18,14 +20,32 @@ type Limits struct {
 	Store    ratelimit.Store
 	Accounts *ratelimit.Accounts                      // since when each is known
 	Born     func(account string) (time.Time, string) // what the operator's file says: when it was made, the zero time if nothing, and its plan; nil for no file
+	Watch    LimitWatch                               // nil: nobody
+}
+
+// A LimitWatch learns which accounts meet limits. It is called from many goroutines,
+// on the way to a reply.
+type LimitWatch interface {
+	// Limited is told once a transaction of each limit that an account's mail does
+	// not fit in, and whether it is refused for it. account is as log lines show it.
+	Limited(account, limit string, refused bool, now time.Time)
 }
 
 // startLimits gives the visit its place to count.
 func (v *Visit) startLimits() {
 	if v.limits == nil && v.e.o.Limits.Rules != nil {
-		v.limits = ratelimit.Begin(v.e.o.Limits.Rules, v.e.o.Limits.Store)
+		v.limits = ratelimit.Begin(v.e.o.Limits.Rules, v.countIn())
 		v.limits.Monitor = v.e.o.Monitor
 	}
+}
+
+// countIn is where the visit counts. One that is only explained looks, where it can:
+// what it reserved even for a moment, a mail might miss.
+func (v *Visit) countIn() ratelimit.Store {
+	if table, ok := v.e.o.Limits.Store.(looker); ok && v.trace != nil {
+		return &onlooker{table: table, held: make(map[uint64]uint32)}
+	}
+	return v.e.o.Limits.Store
 }
 
 // countRcpt counts a recipient that nothing else refuses, and its mail with the
@@ -51,14 +71,23 @@ func (v *Visit) countRcpt(rcpt *profile.Recipient) []profile.LimitHit {
 	tx.counted.Rcpt, tx.counted.Open = unbracketed(rcpt.Raw), profile.AlwaysOpen(rcpt.Raw, v.us)
 	d := v.limits.Rcpt(context.Background(), tx.counted, now)
 	v.limitTrouble(d.Err)
-	hits := limitHits(&d)
-	for _, h := range tx.overMail { // what is only told of the mail is told with its first recipient
-		if h.Report {
-			hits = append(hits, h)
-		}
+	return append(v.overMail(), limitHits(&d)...)
+}
+
+// overMail gives the limits that the mail itself does not fit in and that a
+// recipient does not meet by itself: what is only told of, once; and in monitor
+// mode, where it goes on, what would refuse each of its recipients.
+func (v *Visit) overMail() []profile.LimitHit {
+	tx := v.tx
+	over := tx.overMail
+	if !slices.ContainsFunc(over, func(h profile.LimitHit) bool { return !h.Report }) {
+		tx.overMail = nil
+		return over
 	}
-	tx.overMail = nil
-	return hits
+	if !v.e.o.Monitor || tx.counted.Open && tx.counted.Account == "" {
+		return nil
+	}
+	return slices.Clone(over)
 }
 
 // limitSubject is the mail as the limits see it.
@@ -68,8 +97,9 @@ func (v *Visit) limitSubject(now time.Time) *ratelimit.Subject {
 	if !v.client.Local {
 		s.Client = v.client.Addr
 	}
+	s.Listener = RoleMX
 	if v.client.Door != nil {
-		s.Listener = v.client.Door.Name
+		s.Listener = v.client.Door.Role
 	}
 	if s.Account != "" {
 		v.limitAge(s, now)
@@ -112,11 +142,22 @@ func limitHits(d *ratelimit.Decision) []profile.LimitHit {
 }
 
 func limitHit(o *ratelimit.Over, text string) profile.LimitHit {
-	detail := fmt.Sprintf("%d of %d %s in %s used", o.Used, o.Max, o.Count, o.Window)
+	detail := fmt.Sprintf("%d of %d %s in %s used", o.Used, o.Max, o.Count, windowText(o.Window))
 	if !o.Again.IsZero() {
 		detail += ", again after " + o.Again.UTC().Format("2006-01-02 15:04:05 UTC")
 	}
 	return profile.LimitHit{Name: o.Limit, Report: o.Action == ratelimit.Report, Reject: o.Action == ratelimit.Reject, Text: text, Detail: detail}
+}
+
+// windowText writes a window of whole seconds without what is nothing: 24h, 1h30m.
+func windowText(d time.Duration) string {
+	text := d.String()
+	for _, nothing := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, nothing) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }
 
 // limitTrouble tells of a store that could not count: then nothing is refused for it.
@@ -155,5 +196,24 @@ func (v *Visit) limited(verdict profile.Verdict, rcpt *profile.Recipient) profil
 		with = *rcpt
 	}
 	with.Limits = hits
-	return v.tx.judgement.Decide(&with, v.tx.passed)
+	verdict = v.tx.judgement.Decide(&with, v.tx.passed)
+	v.tellLimits(&verdict)
+	return verdict
+}
+
+// tellLimits tells who watches of the limits that stand in a verdict.
+func (v *Visit) tellLimits(verdict *profile.Verdict) {
+	watch, account := v.e.o.Limits.Watch, v.tx.counted.Account
+	if watch == nil || v.trace != nil || account == "" {
+		return
+	}
+	refused := verdict.Action != profile.Continue && !v.e.o.Monitor
+	for i := range verdict.Findings {
+		f := &verdict.Findings[i]
+		name, ok := strings.CutPrefix(f.ID, "limit:")
+		if ok && !slices.Contains(v.tx.toldOf, name) {
+			v.tx.toldOf = append(v.tx.toldOf, name)
+			watch.Limited(v.e.shownAddress(account), name, refused && !f.Monitor, time.Now())
+		}
+	}
 }

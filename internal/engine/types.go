@@ -14,8 +14,11 @@ type Client struct {
 	Door  *Door // where the MTA came in; nil: one without settings of its own
 }
 
-// RoleSubmission is the role of a door where an operator's own customers log in.
-const RoleSubmission = "submission"
+// The roles of doors. At one of RoleSubmission an operator's own customers log in.
+const (
+	RoleMX         = "mx" // also of a door without settings of its own
+	RoleSubmission = "submission"
+)
 
 // A Door is one place where MTAs come in, with what differs there. It is not
 // changed once it is in use.

@@ -176,6 +176,7 @@ type transaction struct {
 	worded    bool               // a list was asked for its own words
 	counted   *ratelimit.Subject // in the limits; nil before
 	overMail  []profile.LimitHit // limits that only tell of the mail, until they have
+	toldOf    []string           // limits that Limits.Watch was told of
 	took      time.Duration      // the longest wait of a reply
 	verdicts  []spoken
 }
