@@ -37,7 +37,8 @@ type daemon struct {
 
 	metrics *admin.Metrics
 	retries *memory.Retries
-	health  *dnsbl.Health // of the DNS lists
+	health  *dnsbl.Health    // of the DNS lists
+	counted *wiring.Counters // of limits; made when the daemon begins to serve
 	server  *milter.Server
 	doors   doors
 
@@ -85,6 +86,7 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	if problem != nil {
 		return errors.New(problem.String())
 	}
+	d.counted = wiring.NewCounters(cfg, d.stateKey(cfg), time.Now())
 	g, err := d.newGeneration(cfg, own, hash)
 	if err != nil {
 		return err

@@ -28,7 +28,8 @@ type generation struct {
 	engine   *engine.Engine
 	hash     *logging.Hasher // of mail addresses in the log; nil where they stand in clear
 	resolver *sharedResolver
-	lists    *dnsbl.Set              // DNS lists; nil for none
+	lists    *dnsbl.Set // DNS lists; nil for none
+	limits   engine.Limits
 	doors    map[string]*engine.Door // by place: those of [[listener]]
 
 	users atomic.Int64 // sessions, and one for being the current; 0: it is done with
@@ -81,25 +82,29 @@ func (d *daemon) newGeneration(cfg *config.Config, own rules, hash *logging.Hash
 	if err != nil {
 		return nil, err
 	}
+	limits, err := d.counted.Limits(cfg)
+	if err != nil {
+		return nil, err
+	}
 	r := d.resolver(servers, cfg.DNS.CacheBytes-wiring.ListCacheBytes(cfg))
-	return d.generation(cfg, time.Now(), own, hash, r), nil
+	return d.generation(cfg, time.Now(), own, hash, limits, r), nil
 }
 
 // successor makes the generation after g, the current one, where nothing but the
 // files of its rules has changed.
 func (d *daemon) successor(g *generation) *generation {
 	r := d.resolver(g.resolver.servers, g.resolver.cache)
-	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.rules, g.hash, r)
+	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.rules, g.hash, g.limits, r)
 }
 
 // generation puts one together. It has taken over one use of r.
-func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, hash *logging.Hasher, r *sharedResolver) *generation {
-	g := &generation{cfg: cfg, loaded: loaded, rules: own, hash: hash, resolver: r, doors: d.doorsOf(cfg)}
+func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, hash *logging.Hasher, limits engine.Limits, r *sharedResolver) *generation {
+	g := &generation{cfg: cfg, loaded: loaded, rules: own, hash: hash, limits: limits, resolver: r, doors: d.doorsOf(cfg)}
 	g.lists = wiring.NewLists(cfg, r.Resolver, d.health, d.listCache(cfg))
 	g.done = func() { d.letGo(g.lists, r) }
 	g.engine = wiring.NewEngine(cfg, wiring.Parts{
 		Resolver: r.Resolver, SPF: r.spf, Retries: d.retries, Local: own.local, Geo: own.geo,
-		Lists: g.lists, Health: d.health, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
+		Lists: g.lists, Health: d.health, Limits: limits, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
 	})
 	g.users.Store(1)
 	return g
@@ -123,6 +128,7 @@ func (d *daemon) resolver(servers []netip.AddrPort, cache int64) *sharedResolver
 // leaves; nil for the first.
 func (d *daemon) begin(next *generation) *generation {
 	wiring.WatchLists(next.cfg, next.resolver.Resolver, d.health)
+	d.counted.Apply(next.cfg)
 	return d.current.Swap(next)
 }
 

@@ -37,6 +37,7 @@ type Parts struct {
 	Geo      *geo.Set        // databases for those, by LoadGeo
 	Lists    *dnsbl.Set      // the DNS lists in use, by NewLists
 	Health   *dnsbl.Health   // of those
+	Limits   engine.Limits   // by Counters.Limits; the zero Limits for none
 	Observer engine.Observer
 	Logger   *slog.Logger
 	Hash     *logging.Hasher // of mail addresses in the log; nil: they stand there in clear
@@ -63,6 +64,7 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		Local:    p.Local,
 		Places:   p.Geo,
 		Lists:    p.Lists,
+		Limits:   p.Limits,
 		Logger:   p.Logger,
 		Hash:     p.Hash,
 		Observer: p.Observer,
