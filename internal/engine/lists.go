@@ -63,27 +63,28 @@ func (v *Visit) knownLists(hits []listHit, sub dnsbl.Subject) (all []listHit, co
 }
 
 // lookupLists asks the lists about all subjects together, and sets what is known
-// after each answer: who waits no longer has the others' all the same.
+// before and after each answer: who waits no longer has the others' all the same.
 func (v *Visit) lookupLists(ctx context.Context, beside []listHit, subjects []dnsbl.Subject, set func([]listHit)) {
 	var mu sync.Mutex
-	hits := make([][]listHit, len(subjects))
-	for i, sub := range subjects {
-		hits[i], _ = v.knownLists(nil, sub)
+	hits := make([][]listHit, 1+len(subjects))
+	hits[0] = beside
+	tell := func(i int, of []listHit) {
+		mu.Lock()
+		defer mu.Unlock()
+		hits[i] = of
+		set(slices.Concat(hits...))
 	}
+	for i, sub := range subjects {
+		hits[i+1], _ = v.knownLists(nil, sub)
+	}
+	tell(0, beside)
 	asks := make([]func(), len(subjects))
 	for i, sub := range subjects {
-		tell := func(answers []dnsbl.Answer) {
+		answered := func(answers []dnsbl.Answer) {
 			v.trace.lists(v.e.o.Lists, sub, answers)
-			mu.Lock()
-			defer mu.Unlock()
-			hits[i] = appendHits(nil, sub, answers)
-			all := slices.Clone(beside)
-			for _, h := range hits {
-				all = append(all, h...)
-			}
-			set(all)
+			tell(i+1, appendHits(nil, sub, answers))
 		}
-		asks[i] = func() { tell(v.e.o.Lists.Ask(ctx, sub, tell)) }
+		asks[i] = func() { answered(v.e.o.Lists.Ask(ctx, sub, answered)) }
 	}
 	together(asks...)
 }
@@ -116,10 +117,7 @@ func (v *Visit) askPTRLists() {
 		rdns := reverse.value
 		v.mu.Unlock()
 		subjects, all := ptrSubjects(&rdns)
-		beside := v.unheard(all)
-		if set(beside); len(subjects) > 0 {
-			v.lookupLists(ctx, beside, subjects, set)
-		}
+		v.lookupLists(ctx, v.unheard(all), subjects, set)
 	})
 }
 

@@ -69,7 +69,9 @@ func worded(sub dnsbl.Subject, a *dnsbl.Answer) (detail, meaning string) {
 		if m.Code == nil {
 			continue
 		}
-		b.WriteString(" (" + m.Code.Meaning + ")")
+		if m.Code.Meaning != "" {
+			b.WriteString(" (" + m.Code.Meaning + ")")
+		}
 		if weight := max(m.Code.Points, -m.Code.Points); weight > heaviest {
 			heaviest, meaning = weight, m.Code.Meaning
 		}
