@@ -98,6 +98,6 @@ type Watch interface {
 	// Saw is told of each question that was asked, once, before its answer is
 	// acted on, also when it failed. One given up at the deadline of the last
 	// who waited is told as Unknown by Budget, with how long that was; one given
-	// up by somebody's wish is not told. It must not block.
+	// up by somebody's wish is told so after a second only. It must not block.
 	Saw(a *Answer)
 }

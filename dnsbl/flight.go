@@ -121,7 +121,8 @@ func (q *quest) leave(why error) {
 		a := &q.answers[i]
 		a.Reason, a.Took = Budget, q.set.now().Sub(f.began)
 		q.out--
-		if givenUp && errors.Is(why, context.DeadlineExceeded) { // and not by somebody's wish
+		// That somebody hangs up says nothing about the list, but that he waited does.
+		if givenUp && (errors.Is(why, context.DeadlineExceeded) || why != nil && a.Took >= longEnough) {
 			q.set.watch.Saw(a)
 		}
 	}

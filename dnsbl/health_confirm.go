@@ -63,6 +63,7 @@ func (h *Health) confirm(ctx context.Context, w *watched, kind Asks) bool {
 	if reply.Outcome == Found && !reply.Stale {
 		p := probe{name: name, entry: entry}
 		if e := p.judge(l, reply.Addrs); e.shows != Untested {
+			e.expires = reply.Expires
 			h.accuse(w, e, false)
 		}
 	}

@@ -10,7 +10,8 @@ import (
 type evidence struct {
 	shows          Condition // Untested: nothing against it
 	reason, remedy string
-	doubtful       bool // it may as well be the doing of a resolver that makes answers up
+	doubtful       bool      // it may as well be the doing of a resolver that makes answers up
+	expires        time.Time // when the answer does, if others like it may look like listings
 }
 
 // evidenceOf judges an answer to a visit.

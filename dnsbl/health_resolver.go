@@ -113,6 +113,9 @@ func (h *Health) accuse(w *watched, e evidence, test bool) {
 	now := time.Now()
 	before := w.state
 	c, changed := w.state.against(e.shows, e.reason, e.remedy, test, h.every, now)
+	if e.shows == ListsAll {
+		w.state.hold(e.expires, now)
+	}
 	h.mark(w)
 	if !changed {
 		return

@@ -186,6 +186,7 @@ func examine(ctx context.Context, asker Asker, l *List) (evidence, string) {
 			return evidence{}, token(reply.Reason)
 		case reply.Outcome == Found:
 			if e := p.judge(l, reply.Addrs); e.shows != Untested {
+				e.expires = reply.Expires
 				return e, ""
 			}
 		}

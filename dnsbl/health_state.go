@@ -58,6 +58,7 @@ type machine struct {
 	level     int       // the pause between tests has been doubled so often
 	back      bool      // it was away before it came Up
 	relapses  int       // how often it went away soon after it had come back
+	held      time.Time // it does not come back before
 }
 
 // A Change is one list going from one state to another.
@@ -81,10 +82,21 @@ func (m *machine) passed(now time.Time) (Change, bool) {
 	}
 	m.good++
 	m.level = max(m.level-1, min(m.relapses, maxLevel))
-	if m.good < goodToReturn {
+	if m.good < goodToReturn || now.Before(m.held) {
 		return Change{}, false
 	}
 	return m.become(Up, fmt.Sprintf("%d tests passed in a row", m.good), "", now), true
+}
+
+// hold keeps a list that listed everybody away until its answers have expired: the
+// resolver may have kept them, and they look like listings of any other day.
+func (m *machine) hold(until, now time.Time) {
+	if latest := now.Add(maxKeep); until.After(latest) {
+		until = latest
+	}
+	if until.After(m.held) {
+		m.held = until
+	}
 }
 
 // answered notes that the list answered a visit, with nothing to say against it.

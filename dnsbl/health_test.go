@@ -44,6 +44,34 @@ func TestHealth(t *testing.T) {
 			w.want("a", Up)
 			w.want("b", Up)
 		}},
+		{"a list that listed everybody is away until a resolver has forgotten what it said", func(w *ward) {
+			w.allUp()
+			began := time.Now()
+			w.asker.set(below("a.example.org", func(string) Reply {
+				r := found("127.0.0.2")
+				r.Expires = time.Now().Add(50 * time.Minute)
+				return r
+			}))
+			w.Confirm(w.t.Context(), "a", IP4)
+			w.want("a", ListsAll)
+			w.asker.set(sound)
+			w.pass(50*time.Minute - time.Since(began) - time.Second)
+			w.want("a", ListsAll)
+			w.pass(testEvery + testEvery/5)
+			w.want("a", Up)
+		}},
+		{"but no longer than such answers may be kept", func(w *ward) {
+			w.allUp()
+			w.asker.set(below("a.example.org", func(string) Reply {
+				r := found("127.0.0.2")
+				r.Expires = time.Now().Add(10000 * time.Hour)
+				return r
+			}))
+			w.Confirm(w.t.Context(), "a", IP4)
+			w.asker.set(sound)
+			w.pass(maxKeep + testEvery + testEvery/5)
+			w.want("a", Up)
+		}},
 		{"hits of clean clients that jump call for a test at once", func(w *ward) {
 			w.allUp()
 			w.asker.set(below("a.example.org", always(found("127.0.0.2"))))

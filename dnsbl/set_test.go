@@ -405,6 +405,13 @@ func TestTheBudgetEnds(t *testing.T) {
 			t.Errorf("a client that goes is held against the lists: %s", saidAll(seen))
 		}
 		synctest.Wait()
+
+		patient, hangUp := context.WithCancel(t.Context())
+		defer hangUp()
+		time.AfterFunc(2*longEnough, hangUp)
+		w.Ask(patient, sub, nil)
+		check(t, "of a client that waited and went, the watch saw", saidAll(w.watch.saw()), "spamhaus-zen unknown budget; spamcop unknown budget")
+		synctest.Wait()
 		close(w.zone.hold)
 		check(t, "asked anew", saidAll(w.Ask(t.Context(), sub, nil)), "spamhaus-zen clear; spamcop clear")
 	})
