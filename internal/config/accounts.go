@@ -55,7 +55,7 @@ func accountKeys() []Key {
 			Doc: "All accounts of a plan, by accounts.file.",
 		},
 		{
-			Name: "accounts.exception[].domain", Kind: exceptionDomainKind(), Hot: true, Policy: true,
+			Name: "accounts.exception[].domain", Kind: accountDomainKind(), Hot: true, Policy: true,
 			Doc: "All accounts of a domain: what stands behind the @ of the login.",
 		},
 		{
@@ -104,9 +104,17 @@ func exceptionAccount(text string, s spot) (any, bool) {
 	return ratelimit.AccountKey(text), true
 }
 
-func exceptionDomainKind() Kind {
-	return textKind("domain", "example.net", func(text string, s spot) (any, bool) { return host(text, true, s) }, formatText)
+// accountDomainKind takes the domain of logins.
+func accountDomainKind() Kind {
+	return textKind("domain", "example.net", func(text string, s spot) (any, bool) {
+		if what, _ := notHost(text); what != "" {
+			return s.bad(quote(text), what, `write what stands behind the @ of the logins: "example.net"`)
+		}
+		return host(text, true, s)
+	}, formatText)
 }
+
+func accountDomainsKind() Kind { return listKind[string]("domains", true, false, accountDomainKind()) }
 
 func exceptionLimit(text string, s spot) (any, bool) {
 	if text == "" {
@@ -126,7 +134,7 @@ func (l *loader) exceptions(c *Config) {
 		id := "accounts.exception[" + strconv.Itoa(i) + "]"
 		before := len(l.report.Errors)
 		row := l.exception(id, l.tables[id])
-		if len(l.report.Errors) > before || !l.soundBelow(id) {
+		if len(l.report.Errors) > before || !l.sound(id+".account", id+".plan", id+".domain", id+".limit", id+".window", id+".max", id+".expires") {
 			continue
 		}
 		if err := row.Check(); err != nil {

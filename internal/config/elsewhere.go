@@ -10,7 +10,7 @@ var called = map[string]string{
 	"whitelist": "exempt", "allowlist": "exempt", "mynetworks": "exempt.networks", "trusted_networks": "exempt.networks",
 	"blacklist": "local", "blocklist": "local", "denylist": "local", "locals": "local",
 	"greylist": "retry", "greylisting": "retry",
-	"users": "directory", "recipients": "directory", "metrics": "admin", "control": "admin", "socket": "milter.listen",
+	"users": "directory", "recipients": "directory", "account": "accounts", "exception": "accounts.exception", "exceptions": "accounts.exception", "metrics": "admin", "control": "admin", "socket": "milter.listen",
 	"listeners": "listener", "scores": "points", "weights": "points", "findings": "points",
 	"geoip": "geo", "maxmind": "geo", "asn": "geo.asn", "country": "geo.country",
 	"spf": "points",

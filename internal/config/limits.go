@@ -22,9 +22,11 @@ type limitRow struct {
 // actionOff stands beside the actions of ratelimit: the limit is not in force.
 const actionOff = "off"
 
-// The most that a mail is held against, and how long their names may be.
+// The most that a mail is held against, how many steps a ramp has, and how long
+// names may be.
 const (
 	maxLimits    = 64
+	maxSteps     = 32
 	maxLimitName = 60
 )
 
@@ -85,7 +87,7 @@ func limitKeys() []Key {
 			Doc: `Only for mail that comes in by a [[listener]] of this role. Doors of milter.listen are "mx".`,
 		},
 		{
-			Name: "limit[].when.domain", Kind: oneOrMore(hostsKind(true, "domains")), Hot: true, Policy: true,
+			Name: "limit[].when.domain", Kind: oneOrMore(accountDomainsKind()), Hot: true, Policy: true,
 			Doc: "Only for accounts of this domain, or one of these: what stands behind the @ of the login.",
 		},
 		{

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,10 @@ func (l *loader) limits(c *Config) {
 	var rows []limitRow
 	for i := range l.elements["limit"] {
 		id := "limit[" + strconv.Itoa(i) + "]"
+		if i == maxLimits {
+			l.tables[id].fail(fmt.Sprintf("%d [[limit]], and each mail is held against %d at most", l.elements["limit"], maxLimits), "write fewer: one may hold for several domains or plans")
+			break
+		}
 		row := l.limitRow(id, l.tables[id])
 		if row.limit.Name != "" && slices.ContainsFunc(rows, func(o limitRow) bool { return o.limit.Name == row.limit.Name }) {
 			l.at(id+".name").fail("limit.name is "+quote(row.limit.Name)+": another [[limit]] has it", "give it a name of its own, or put their keys together")
@@ -98,6 +103,10 @@ func (l *loader) takeWhen(id string, w *ratelimit.When) {
 // up to which a built-in limit holds.
 func (l *loader) takeSteps(id string, limit *ratelimit.Limit) {
 	for i := range l.elements[id+".steps"] {
+		if i == maxSteps {
+			l.tables[id+".steps["+strconv.Itoa(i)+"]"].fail(fmt.Sprintf("limit.steps has %d steps, more than %d", l.elements[id+".steps"], maxSteps), "write fewer")
+			break
+		}
 		at := id + ".steps[" + strconv.Itoa(i) + "]"
 		var step ratelimit.Step
 		take(l, at+".until", &step.Until)
@@ -131,6 +140,9 @@ func (l *loader) checkLimit(row *limitRow, s spot) {
 	}
 	err := limit.Check()
 	if err == nil {
+		if n := len(limit.Steps); n > 0 && limit.When.OlderThan >= limit.Steps[n-1].Until {
+			l.spotOf(id, "when.account_older_than").fail("limit "+quote(limit.Name)+" can never hold: its steps are for accounts younger than "+show(limit.Steps[n-1].Until)+" only", "remove account_older_than")
+		}
 		return
 	}
 	all := []error{err}
