@@ -17,6 +17,7 @@ import (
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
+	"mailprofiled/internal/store"
 	"mailprofiled/internal/systemd"
 	"mailprofiled/internal/wiring"
 	"mailprofiled/milter"
@@ -39,6 +40,7 @@ type daemon struct {
 	retries *memory.Retries
 	health  *dnsbl.Health    // of the DNS lists
 	counted *wiring.Counters // of limits; made when the daemon begins to serve
+	state   *store.Store     // which keeps them; nil: nothing is kept
 	server  *milter.Server
 	doors   doors
 
@@ -86,7 +88,10 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	if problem != nil {
 		return errors.New(problem.String())
 	}
-	d.counted = wiring.NewCounters(cfg, d.stateKey(cfg), time.Now())
+	if err := d.openState(cfg); err != nil {
+		return err
+	}
+	defer d.closeState()
 	g, err := d.newGeneration(cfg, own, hash)
 	if err != nil {
 		return err

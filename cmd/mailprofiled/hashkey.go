@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
-	"os"
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/logging"
@@ -49,21 +48,4 @@ func keyProblem(cfg *config.Config, err error) *config.Problem {
 	}
 	p.What = `log.addresses is "hashed", but ` + p.What
 	return p
-}
-
-// stateKey gives the key by which what is counted is found again after a restart,
-// and makes it the first time. Without a state directory, or where no key can be
-// kept there, it is nil, and that is said: mail goes on, and what is counted begins
-// anew with each start.
-func (d *daemon) stateKey(cfg *config.Config) *logging.Hasher {
-	_, err := os.Stat(cfg.State.Path)
-	if err == nil {
-		var key *logging.Hasher
-		if key, err = logging.KeepKey(cfg.State.Path); err == nil {
-			return key
-		}
-	}
-	d.logger.Warn("no state is kept: limits begin anew with each start", "path", cfg.State.Path, "error", err.Error(),
-		"remedy", "make the directory, with mode 0700, and let the daemon's user own it")
-	return nil
 }

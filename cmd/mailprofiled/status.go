@@ -75,6 +75,10 @@ func printStatus(s *admin.Status, w io.Writer) {
 	for i, text := range geoRows(s) {
 		row(first(i, "databases"), "%s", text)
 	}
+	if len(s.Lists) > 0 {
+		row("lists", "%s", listsText(s.Lists))
+	}
+	row("state", "%s", stateText(s))
 	row("log", "%s lost", count(int(s.Log.LostLines), "line"))
 	tw.Flush()
 	printLocal(s, w)
@@ -104,6 +108,9 @@ func attention(s *admin.Status) []string {
 		say("no DNS server answers: most of what is judged is unknown, and passes. Look at: mailprofiled check --dns")
 	case down > 0:
 		say("%d of %s do not answer. Look at: mailprofiled check --dns", down, count(len(s.DNS.Servers), "DNS server"))
+	}
+	if k := &s.Store; k.Path != "" && !k.Kept {
+		say("the state is not kept on disk, since %s ago: %s. %s", age(s.Now.Sub(k.Since)), plain(k.Error), plain(k.Remedy))
 	}
 	for _, rule := range s.Local {
 		for _, f := range rule.Files {
@@ -322,4 +329,32 @@ func size(n int64) string {
 		}
 	}
 	return fmt.Sprintf("%d bytes", n)
+}
+
+// listsText says how many of the DNS lists count, and names those that do not.
+func listsText(lists []admin.DNSList) string {
+	var away []string
+	for _, l := range lists {
+		if l.State != "up" {
+			away = append(away, l.List+" ("+l.State+")")
+		}
+	}
+	text := fmt.Sprintf("%d of %d up", len(lists)-len(away), len(lists))
+	if len(away) > 0 {
+		text += "; not counted: " + strings.Join(away, ", ")
+	}
+	return text
+}
+
+// stateText says what is kept, and where.
+func stateText(s *admin.Status) string {
+	k := &s.Store
+	held := fmt.Sprintf("%s, %s of limits", count(k.Accounts, "account"), count(k.Counters, "counter"))
+	switch {
+	case k.Path == "":
+		return held + "; nothing is kept: all of it ends with the daemon"
+	case k.Kept:
+		return fmt.Sprintf("%s, %s in %s", held, size(k.Bytes), plain(k.Path))
+	}
+	return fmt.Sprintf("%s; not kept in %s since %s", held, plain(k.Path), age(s.Now.Sub(k.Since))+" ago")
 }

@@ -31,9 +31,7 @@ const otherFinding = "other"
 // Observer, and safe for concurrent use. Verdict and Wait neither allocate nor
 // block.
 type Metrics struct {
-	// What is counted by rooms that are built on limits and a store.
 	LimitRefusals *prometheus.CounterVec // by limit
-	StoreErrors   prometheus.Counter
 
 	registry *prometheus.Registry
 	verdicts [len(actions)][len(stages)][len(modes)]atomic.Uint64
@@ -56,7 +54,6 @@ func NewMetrics(status func() *Status) *Metrics {
 		kinds:    make(map[string]bool),
 
 		LimitRefusals: prometheus.NewCounterVec(counterOpts("limit_refusals_total", "Answers other than continue because a limit was reached."), []string{"limit"}),
-		StoreErrors:   prometheus.NewCounter(counterOpts("store_errors_total", "Failures of the store that keeps state.")),
 	}
 	for _, info := range profile.Findings() {
 		if kind, _, named := strings.Cut(info.ID, ":"); named {
@@ -72,7 +69,7 @@ func NewMetrics(status func() *Status) *Metrics {
 		m.waits[i] = waits.WithLabelValues(stage)
 	}
 	m.registry.MustRegister(
-		m.LimitRefusals, m.StoreErrors, waits,
+		m.LimitRefusals, waits,
 		tally{m}, snapshot{status},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

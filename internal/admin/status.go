@@ -37,9 +37,26 @@ type Status struct {
 	Findings map[string]uint64 `json:"findings"` // by finding, those that were found
 	Log      Log               `json:"log"`
 	Retry    Retry             `json:"retry"`
+	Store    Store             `json:"store"`
 	Lists    []DNSList         `json:"lists"` // in the order of lists.use
 	Local    []LocalRule       `json:"local"` // the operator's own rules, in their order
 	Geo      []Database        `json:"geo"`   // databases in use
+}
+
+// Store is how what outlives the daemon is kept: counters of limits, and since when accounts are
+// known.
+type Store struct {
+	Path      string    `json:"path"` // "" where nothing is kept: all of it ends with the process
+	Kept      bool      `json:"kept"` // changes are on disk within a second
+	Error     string    `json:"error"`
+	Remedy    string    `json:"remedy"`
+	Since     time.Time `json:"since,omitzero"` // of the error
+	Errors    uint64    `json:"errors"`
+	LastWrite time.Time `json:"last_write,omitzero"`
+	Bytes     int64     `json:"bytes"`
+	SetAside  int       `json:"set_aside"` // damaged files, for the operator to look at
+	Accounts  int       `json:"accounts"`
+	Counters  int       `json:"counters"`
 }
 
 // A DNSList is how one DNS list in use is, and what it does. Figures are since the

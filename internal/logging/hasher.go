@@ -59,16 +59,3 @@ func (h *Hasher) Token(address string) string {
 	h.states.Put(s)
 	return token
 }
-
-// Derive gives a key for another purpose, the same for the same purpose as long as
-// the Hasher's key is the same. It is no part of any token.
-func (h *Hasher) Derive(purpose string) (key [16]byte) {
-	s := h.states.Get().(*hashState)
-	s.mac.Reset()
-	s.mac.Write([]byte("\x00key for " + purpose)) // no address begins with a zero
-	s.mac.Sum(s.sum[:0])
-	copy(key[:], s.sum[:])
-	clear(s.sum[:])
-	h.states.Put(s)
-	return key
-}

@@ -1,0 +1,102 @@
+package wiring
+
+import (
+	"crypto/rand"
+	"iter"
+	"time"
+
+	"mailprofiled/internal/config"
+	"mailprofiled/internal/engine"
+	"mailprofiled/internal/store"
+	"mailprofiled/ratelimit"
+)
+
+// Counters are what mail is counted in. They outlive configurations, and with a
+// store the process too.
+type Counters struct {
+	Table      *ratelimit.Table
+	Accounts   *ratelimit.Accounts
+	Exceptions *ratelimit.Exceptions
+
+	secret ratelimit.Secret
+}
+
+// NewCounters makes counters that hold nothing, and has the store, which is not
+// started yet, keep them. Without one, nil, they end with the process.
+func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters {
+	c := &Counters{Exceptions: new(ratelimit.Exceptions)}
+	if kept != nil {
+		key := kept.Secret()
+		copy(c.secret[:], key[:])
+	} else {
+		rand.Read(c.secret[:]) // it never fails
+	}
+	track := kept != nil
+	c.Table = ratelimit.NewTable(ratelimit.Options{Track: track}, now)
+	c.Accounts = ratelimit.NewAccounts(ratelimit.AccountOptions{Learn: cfg.Accounts.Learn, Track: track}, c.secret, now)
+	if kept != nil {
+		kept.Add("limits", limitSpace{c.Table})
+		kept.Add("accounts", accountSpace{c.Accounts})
+	}
+	return c
+}
+
+// Apply has the counters go by the configuration from now on, as far as they
+// outlive engines. The configuration is right in what it says of them.
+func (c *Counters) Apply(cfg *config.Config) {
+	c.Accounts.SetLearn(cfg.Accounts.Learn)
+	_ = c.Exceptions.Set(cfg.Accounts.Exceptions) // its errors are those that config has told of
+}
+
+// Limits are those of the configuration, counted in c.
+func (c *Counters) Limits(cfg *config.Config) (engine.Limits, error) {
+	if len(cfg.Limits) == 0 {
+		return engine.Limits{}, nil
+	}
+	rules, err := ratelimit.NewRules(cfg.Limits, c.secret, c.Exceptions)
+	if err != nil {
+		return engine.Limits{}, err
+	}
+	return engine.Limits{Rules: rules, Store: c.Table, Accounts: c.Accounts}, nil
+}
+
+// A limitSpace lets the store keep the counters of limits.
+type limitSpace struct{ t *ratelimit.Table }
+
+func (s limitSpace) Changed(dst []byte) []byte { return s.t.ExportChanged(dst, time.Now()) }
+func (s limitSpace) All() iter.Seq[[]byte]     { return s.t.ExportAll(time.Now()) }
+func (s limitSpace) Len() int                  { return s.t.Stats().Keys }
+func (s limitSpace) Load(record []byte) error {
+	return eachFrame(record, func(f ratelimit.Frame) error {
+		_, err := s.t.Import(f, time.Now())
+		return err
+	})
+}
+
+// An accountSpace lets it keep since when accounts are known.
+type accountSpace struct{ a *ratelimit.Accounts }
+
+func (s accountSpace) Changed(dst []byte) []byte { return s.a.ExportChanged(dst, time.Now()) }
+func (s accountSpace) All() iter.Seq[[]byte]     { return s.a.ExportAll(time.Now()) }
+func (s accountSpace) Len() int                  { return s.a.Stats().Keys }
+func (s accountSpace) Load(record []byte) error {
+	return eachFrame(record, func(f ratelimit.Frame) error {
+		_, err := s.a.Import(f, time.Now())
+		return err
+	})
+}
+
+// eachFrame takes in the frames of a record.
+func eachFrame(record []byte, load func(ratelimit.Frame) error) error {
+	for len(record) > 0 {
+		f, rest, err := ratelimit.NextFrame(record)
+		if err != nil {
+			return err
+		}
+		if err := load(f); err != nil {
+			return err
+		}
+		record = rest
+	}
+	return nil
+}
