@@ -43,7 +43,7 @@ func TestNoLostAllowAnswerRejects(t *testing.T) {
 		at      []dnsbl.Stage // of wl
 		lost    string        // a question to wl
 		answers []string
-		dns     string // a record that cannot be looked up
+		dns     string // a record that cannot be looked up; behind "no ", one that is not there
 		away    bool   // wl does not count
 		want    profile.Action
 	}{
@@ -64,6 +64,7 @@ func TestNoLostAllowAnswerRejects(t *testing.T) {
 		{"lost: the sender's domain", all, bySender, []string{"timeout"}, "", false, profile.TempFail},
 		{"lost: which PTR names there are", []dnsbl.Stage{dnsbl.PTR}, "", nil, "192.0.2.7 PTR", false, profile.TempFail},
 		{"lost: whether a PTR name leads back", []dnsbl.Stage{dnsbl.PTR}, "", nil, "mail.good.example A", false, profile.TempFail},
+		{"nothing is lost of a client without a name", []dnsbl.Stage{dnsbl.PTR}, "", nil, "no 192.0.2.7 PTR", false, profile.Reject},
 		{"lost: a name of which no allow list is asked", []dnsbl.Stage{dnsbl.Connect}, "", nil, "mail.good.example A", false, profile.Reject},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,7 +75,9 @@ func TestNoLostAllowAnswerRejects(t *testing.T) {
 				if tt.lost != "" && tt.answers != nil {
 					h.zones.set(tt.lost, tt.answers...)
 				}
-				if tt.dns != "" {
+				if gone, ok := strings.CutPrefix(tt.dns, "no "); ok {
+					delete(h.dns.records, gone)
+				} else if tt.dns != "" {
 					h.dns.records[tt.dns] = []string{"SERVFAIL"}
 				}
 				h.watch.away["wl"] = tt.away
