@@ -35,6 +35,8 @@ func TestPrintStatus(t *testing.T) {
 			Verdicts: map[string]uint64{"continue": 1200, "tempfail": 80, "reject": 20},
 			Findings: map[string]uint64{"rdns-missing": 70, "helo-is-us": 20, "a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1, "g": 1, "h": 1, "i": 1, "j": 1},
 			Retry:    admin.Retry{Deferred: 12, Passed: 1},
+			Store:    admin.Store{Path: "/var/lib/mailprofiled", Kept: true, Bytes: 5 << 20, Accounts: 321, Counters: 987},
+			Lists:    []admin.DNSList{{List: "spamcop", State: "up"}, {List: "psbl", State: "up"}},
 			Local: []admin.LocalRule{
 				{Where: "mailprofiled.toml:31", Action: "deny", Owner: "jo", Hits: 7, Last: now.Add(-time.Hour), Expires: now.Add(24 * time.Hour), State: "active"},
 				{Where: "conf.d/10.toml:2", Action: "allow", State: "unused", Files: []admin.LocalFile{
@@ -66,6 +68,8 @@ DNS        127.0.0.1:53 up, 1.2 ms, 3 of 4567 queries failed
            answers: 4061 found, 500 none, 0 failed, 0 refused
 cache      1234 names and addresses, 1.2 MiB of 256 MiB, 5678 hits
 retry      12 asked to come back, 1 network came back
+lists      2 of 2 up
+state      321 accounts, 987 counters of limits, 5.0 MiB in /var/lib/mailprofiled
 log        0 lines lost
 
 local rules:
@@ -82,6 +86,8 @@ local rules:
 			s.DNS.Servers[0].Up, s.DNS.Servers[1] = false, admin.DNSServer{Address: "[::1]:53", Queries: 5, Failures: 5}
 			s.DNS.TurnedAway = 9
 			s.Log.LostLines = 1
+			s.Lists[1].State = "silent"
+			s.Store.Kept, s.Store.Error, s.Store.Remedy, s.Store.Since = false, "no space left on device", "Make room", now.Add(-3*time.Minute)
 			s.Local = []admin.LocalRule{{Where: "m.toml:9", Action: "deny", State: "expired", Files: []admin.LocalFile{
 				{File: "/etc/deny.txt", Entries: 1, Hits: 1, Loaded: now.Add(-time.Hour), Trouble: "/etc/deny.txt: binary data, not a list; see what has been put there"},
 			}}}
@@ -90,6 +96,7 @@ local rules:
 ! the last reload, 40s ago, was refused: 1 mistake. Mend it, then: mailprofiled reload
 !   "m.toml:3: dns.budget is 5: no unit; \x1b[31mwrite"
 ! no DNS server answers: most of what is judged is unknown, and passes. Look at: mailprofiled check --dns
+! the state is not kept on disk, since 3m00s ago: no space left on device. Make room
 ! a list has changed and cannot be used; the version read 1h00m ago is in use: /etc/deny.txt: binary data, not a list; see what has been put there
 ! 5 sessions found no place, and were answered by milter.on_failure: raise milter.max_sessions
 ! 2 panics of ours, answered by milter.on_failure: please report them, with the log
@@ -108,6 +115,8 @@ DNS        127.0.0.1:53 DOWN, 1.2 ms, 3 of 4567 queries failed
            answers: 4061 found, 500 none, 0 failed, 0 refused, 9 not asked for want of room
 cache      1234 names and addresses, 1.2 MiB of 256 MiB, 5678 hits
 retry      12 asked to come back, 1 network came back
+lists      1 of 2 up; not counted: psbl (silent)
+state      321 accounts, 987 counters of limits; not kept in /var/lib/mailprofiled since 3m00s ago
 log        1 line lost
 
 local rules:
