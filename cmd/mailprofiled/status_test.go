@@ -69,7 +69,7 @@ DNS        127.0.0.1:53 up, 1.2 ms, 3 of 4567 queries failed
 cache      1234 names and addresses, 1.2 MiB of 256 MiB, 5678 hits
 retry      12 asked to come back, 1 network came back
 lists      2 of 2 up
-state      321 accounts, 987 counters of limits, 5.0 MiB in /var/lib/mailprofiled
+state      321 accounts, 987 counters of limits, 5 MiB in /var/lib/mailprofiled
 log        0 lines lost
 
 local rules:
