@@ -31,6 +31,10 @@ func aStatus() *Status {
 		Verdicts: map[string]uint64{"continue": 5},
 		Findings: map[string]uint64{},
 		Local:    []LocalRule{},
+		Lists: []DNSList{
+			{List: "zen", State: "up", Asked: 9, Hits: 4, Unknown: 2, Visits: 5, Alone: 1, Harsher: 3},
+			{List: "gone", State: "silent"},
+		},
 	}
 	s.Resolver(resolver.Stats{
 		Queries:   []resolver.QueryCount{{Type: "MX", Result: "none", N: 4}},

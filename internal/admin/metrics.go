@@ -119,14 +119,19 @@ func (m *Metrics) counterOf(id string) *atomic.Uint64 {
 	if n, ok := m.named.Load(id); ok {
 		return n.(*atomic.Uint64)
 	}
-	if kind, _, ok := strings.Cut(id, ":"); ok && m.kinds[kind] && m.names.Load() < maxNamed {
-		n, there := m.named.LoadOrStore(id, new(atomic.Uint64))
-		if !there {
-			m.names.Add(1)
-		}
-		return n.(*atomic.Uint64)
+	kind, _, ok := strings.Cut(id, ":")
+	if !ok || !m.kinds[kind] {
+		return m.findings[otherFinding]
 	}
-	return m.findings[otherFinding]
+	if m.names.Add(1) > maxNamed {
+		m.names.Add(-1)
+		return m.findings[otherFinding]
+	}
+	n, there := m.named.LoadOrStore(id, new(atomic.Uint64))
+	if there { // by another one, meanwhile
+		m.names.Add(-1)
+	}
+	return n.(*atomic.Uint64)
 }
 
 // Wait counts a wait.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -92,9 +93,9 @@ func TestMetricsFromTheStart(t *testing.T) {
 
 func TestMetricsCount(t *testing.T) {
 	m := NewMetrics(aStatus)
-	visit := []profile.Finding{{ID: "rdns-missing", Points: 6}, {ID: "helo-unrelated", Points: 1}}
+	visit := []profile.Finding{{ID: "rdns-missing", Points: 6}, {ID: "helo-unrelated", Points: 1}, {ID: "dnsbl:zen", Points: 3}}
 	m.Verdict(profile.TempFail, "rcpt", "enforce", visit, nil)
-	m.Verdict(profile.Reject, "rcpt", "enforce", visit, []profile.Finding{{ID: "limit:new accounts"}})
+	m.Verdict(profile.Reject, "rcpt", "enforce", visit, []profile.Finding{{ID: "no-such-kind:x"}, {ID: "dnswl:good"}})
 	m.Verdict(profile.Continue, "mail", "monitor", nil, nil)
 	m.Verdict(profile.Continue, "no such stage", "monitor", nil, nil)
 	m.Wait("rcpt", 30*time.Millisecond)
@@ -102,8 +103,6 @@ func TestMetricsCount(t *testing.T) {
 	m.Reloaded(true)
 	m.Reloaded(false)
 	m.Reloaded(false)
-	m.ListUp.WithLabelValues("zen").Set(1)
-	m.ListHits.WithLabelValues("zen").Inc()
 	m.LimitRefusals.WithLabelValues("new accounts").Inc()
 	got := scrape(t, m)
 	for _, want := range []string{
@@ -115,8 +114,15 @@ func TestMetricsCount(t *testing.T) {
 		`mailprofiled_stage_seconds_bucket{stage="rcpt",le="0.05"} 1`,
 		`mailprofiled_config_reloads_total{result="ok"} 1`,
 		`mailprofiled_config_reloads_total{result="failed"} 2`,
+		`mailprofiled_findings_total{finding="dnsbl:zen"} 2`,
+		`mailprofiled_findings_total{finding="dnswl:good"} 1`,
 		`mailprofiled_list_up{list="zen"} 1`,
-		`mailprofiled_list_hits_total{list="zen"} 1`,
+		`mailprofiled_list_up{list="gone"} 0`,
+		`mailprofiled_list_hits_total{list="zen"} 5`,
+		`mailprofiled_list_queries_total{list="zen"} 9`,
+		`mailprofiled_list_unknown_total{list="zen"} 2`,
+		`mailprofiled_list_harsher_total{list="zen"} 3`,
+		`mailprofiled_list_hits_total{list="gone"} 0`,
 		`mailprofiled_limit_refusals_total{limit="new accounts"} 1`,
 
 		`mailprofiled_sessions_open 3`,
@@ -142,8 +148,41 @@ func TestMetricsCount(t *testing.T) {
 	if v := m.Verdicts(); v["tempfail"] != 1 || v["reject"] != 1 || v["continue"] != 1 {
 		t.Errorf("verdicts: %v", v)
 	}
-	if f := m.Findings(); len(f) != 3 || f["rdns-missing"] != 2 {
+	if f := m.Findings(); len(f) != 5 || f["rdns-missing"] != 2 || f["dnsbl:zen"] != 2 {
 		t.Errorf("findings: %v", f)
+	}
+}
+
+// TestNamedFindingsAreBounded: however many names come, by however many at once,
+// there are not many more counters than the bound; the rest are the other finding.
+func TestNamedFindingsAreBounded(t *testing.T) {
+	m := NewMetrics(aStatus)
+	const many, at = 3 * maxNamed, 4
+	var all sync.WaitGroup
+	for range at {
+		all.Go(func() {
+			for i := range many {
+				m.Verdict(profile.Reject, "rcpt", "enforce", []profile.Finding{{ID: "rhsbl:" + strconv.Itoa(i)}}, nil)
+			}
+		})
+	}
+	all.Wait()
+	found, sum := m.Findings(), uint64(0)
+	for _, n := range found {
+		sum += n
+	}
+	if len(found) > 1+maxNamed || sum != at*many || found[otherFinding] == 0 {
+		t.Errorf("%d counters, %d findings in them, of these %d other", len(found), sum, found[otherFinding])
+	}
+}
+
+// TestCountingAllocatesNothing on the way to a verdict, once a finding is known.
+func TestCountingAllocatesNothing(t *testing.T) {
+	m := NewMetrics(aStatus)
+	visit := []profile.Finding{{ID: "rdns-missing"}, {ID: "dnsbl:zen"}, {ID: "no-such-kind:x"}}
+	m.Verdict(profile.Reject, "rcpt", "enforce", visit, nil)
+	if n := testing.AllocsPerRun(100, func() { m.Verdict(profile.Reject, "rcpt", "enforce", visit, nil) }); n > 0 {
+		t.Errorf("%g allocations", n)
 	}
 }
 
