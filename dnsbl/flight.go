@@ -287,11 +287,8 @@ func (s *Set) pack(a *Answer, r Reply, slot uint16) (e kept, ok bool) {
 	default:
 		e.holds, e.payload, ok = pack(addrs)
 	}
-	switch {
-	case a.State == Unknown:
+	if a.State == Unknown {
 		keep = keepTrouble
-	case len(addrs) == 0:
-		keep = min(keep, maxKeepNone)
 	}
 	e.expires = s.cache.now(now.Add(min(keep, maxKeep)))
 	return e, ok

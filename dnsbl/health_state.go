@@ -88,10 +88,13 @@ func (m *machine) passed(now time.Time) (Change, bool) {
 	return m.become(Up, fmt.Sprintf("%d tests passed in a row", m.good), "", now), true
 }
 
+// maxHold is how long resolvers keep an answer, whatever its TTL says.
+const maxHold = 24 * time.Hour
+
 // hold keeps a list that listed everybody away until its answers have expired: the
 // resolver may have kept them, and they look like listings of any other day.
 func (m *machine) hold(until, now time.Time) {
-	if latest := now.Add(maxKeep); until.After(latest) {
+	if latest := now.Add(maxHold); until.After(latest) {
 		until = latest
 	}
 	if until.After(m.held) {

@@ -60,7 +60,7 @@ func TestHealth(t *testing.T) {
 			w.pass(testEvery + testEvery/5)
 			w.want("a", Up)
 		}},
-		{"but no longer than such answers may be kept", func(w *ward) {
+		{"but no longer than any resolver keeps an answer", func(w *ward) {
 			w.allUp()
 			w.asker.set(below("a.example.org", func(string) Reply {
 				r := found("127.0.0.2")
@@ -69,7 +69,7 @@ func TestHealth(t *testing.T) {
 			}))
 			w.Confirm(w.t.Context(), "a", IP4)
 			w.asker.set(sound)
-			w.pass(maxKeep + testEvery + testEvery/5)
+			w.pass(maxHold + testEvery + testEvery/5)
 			w.want("a", Up)
 		}},
 		{"hits of clean clients that jump call for a test at once", func(w *ward) {

@@ -38,8 +38,7 @@ const (
 // The bounds of how long an answer is kept.
 const (
 	minKeep     = time.Minute
-	maxKeepNone = time.Hour
-	maxKeep     = 21 * time.Hour // what fits a head, above a base of keepStale ago
+	maxKeep     = time.Hour // who was taken off a list wants to get through
 	keepTrouble = 10 * time.Second
 )
 

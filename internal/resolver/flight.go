@@ -140,7 +140,7 @@ func (r *Resolver) abandon(f *flight, began time.Time) held {
 func (r *Resolver) land(f *flight, d data, ttl uint32) {
 	defer r.work.Done()
 	f.ended = time.Now()
-	expiry := r.expiry(d, ttl)
+	expiry := r.expiry(f.key, d, ttl)
 	f.held = held{answer: d.answer(), expiry: expiry}
 	if d.reason != Budget { // nobody waits, and nothing is known
 		r.store(f.key, d, expiry)

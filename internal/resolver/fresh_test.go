@@ -20,6 +20,7 @@ func TestFreshAnswers(t *testing.T) {
 test.       900 IN SOA ns.test. hostmaster.test. 1 2 3 4 120
 short.test.  90 IN A   192.0.2.7
 long.test. 86400 IN A  192.0.2.7
+hasty.test.   2 IN A  192.0.2.7
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +36,8 @@ long.test. 86400 IN A  192.0.2.7
 		holds      time.Duration
 	}{
 		{"until its TTL is over", "short.test", dns.TypeA, Answer{Outcome: Found, Addrs: addrs("192.0.2.7")}, 90 * time.Second},
-		{"an hour at most", "long.test", dns.TypeA, Answer{Outcome: Found, Addrs: addrs("192.0.2.7")}, time.Hour},
+		{"however long that is", "long.test", dns.TypeA, Answer{Outcome: Found, Addrs: addrs("192.0.2.7")}, 24 * time.Hour},
+		{"or short", "hasty.test", dns.TypeA, Answer{Outcome: Found, Addrs: addrs("192.0.2.7")}, 2 * time.Second},
 		{"over CNAMEs", "alias2.test", dns.TypeA, Answer{Outcome: Found, Addrs: addrs("192.0.2.7")}, 300 * time.Second},
 		{"texts", "good.test", dns.TypeTXT, Answer{Outcome: Found, Texts: []string{"v=spf1 mx -all", "other"}}, 300 * time.Second},
 		{"a failure for seconds", "broken.test", dns.TypeA, Answer{Outcome: Failed, Reason: ServFail}, failTTL * time.Second},

@@ -17,9 +17,12 @@ const (
 func (r *Resolver) clock() uint32 { return uint32(r.now().Sub(r.start) / time.Second) }
 
 // expiry is when an answer of this TTL, given now, is to be asked again.
-func (r *Resolver) expiry(d data, ttl uint32) uint32 {
-	if d.outcome == Failed {
+func (r *Resolver) expiry(k key, d data, ttl uint32) uint32 {
+	switch {
+	case d.outcome == Failed:
 		return r.clock() + failTTL
+	case k.fresh: // its caller has bounds of its own
+		return r.clock() + max(ttl, 1)
 	}
 	return r.clock() + min(max(ttl, minTTL), maxTTL)
 }
