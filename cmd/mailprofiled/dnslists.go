@@ -127,7 +127,11 @@ func standing(all []dnsbl.Standing) string {
 	var away []string
 	for _, s := range all {
 		if !s.Counts {
-			away = append(away, fmt.Sprintf("%s (%s: %s)", s.List, s.Condition, orDash(s.Reason)))
+			why := s.Condition.String() + ": " + s.Reason
+			if s.Condition == dnsbl.Untested {
+				why = "no usable answer"
+			}
+			away = append(away, fmt.Sprintf("%s (%s)", s.List, why))
 		}
 	}
 	if len(away) == 0 {
@@ -148,24 +152,33 @@ func probeLists(cfg *config.Config) []string {
 	defer set.Close()
 	var problems []string
 	for _, s := range health.Snapshot() {
-		if s.Counts {
-			continue
+		if !s.Counts {
+			at := listOrigin(cfg, s.List)
+			problems = append(problems, fmt.Sprintf("%s:%d: DNS list %s", at.File, at.Line, trouble(&s)))
 		}
-		at := listOrigin(cfg)
-		remedy := s.Remedy
-		if remedy == "" {
-			remedy = "take it out of lists.use if this stays so: meanwhile it is not asked"
-		}
-		problems = append(problems, fmt.Sprintf("%s:%d: DNS list %s is %s: %s; %s", at.File, at.Line, s.List, s.Condition, orDash(s.Reason), remedy))
 	}
 	return problems
 }
 
-// listOrigin is where a list came to be used.
-func listOrigin(cfg *config.Config) config.Origin {
-	at, ok := cfg.Origin("lists.use")
-	if !ok || at.Line == 0 {
-		at.File, at.Line = cfg.Path, 1
+// trouble says what is wrong with a list that was tested once, and the remedy.
+func trouble(s *dnsbl.Standing) string {
+	if s.Condition == dnsbl.Untested {
+		return fmt.Sprintf("%s gave no usable answer to its test; try again: as long as this is so it is not asked", s.List)
 	}
-	return at
+	remedy := s.Remedy
+	if remedy == "" {
+		remedy = "as long as this is so it is not asked"
+	}
+	return fmt.Sprintf("%s is %s: %s; %s", s.List, s.Condition, s.Reason, remedy)
+}
+
+// listOrigin is where a list came to be used.
+func listOrigin(cfg *config.Config, id string) config.Origin {
+	if at, ok := cfg.Lists.OwnAt(id); ok {
+		return at
+	}
+	if at, ok := cfg.Origin("lists.use"); ok {
+		return at
+	}
+	return config.Origin{File: cfg.Path, Line: 1}
 }

@@ -34,6 +34,16 @@ func (l *Lists) WithKeys() []dnsbl.List {
 	return lists
 }
 
+// OwnAt says where the [[lists.own]] of a list stands; ok is false when it has none.
+func (l *Lists) OwnAt(id string) (at Origin, ok bool) {
+	for i := range l.own {
+		if l.own[i].ID == id {
+			return l.own[i].Origin, true
+		}
+	}
+	return Origin{}, false
+}
+
 // An OwnList is one [[lists.own]] as a file has it: a list of the operator's own,
 // or what he changes of one that the catalogue has. What is empty is not set.
 type OwnList struct {

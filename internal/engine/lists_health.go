@@ -230,29 +230,3 @@ func (v *Visit) sampleLists() {
 		})
 	}
 }
-
-// ownWords lets the list that speaks say its own words, where the operator wants
-// that: they are asked for only now, until the deadline.
-func (v *Visit) ownWords(verdict profile.Verdict, rcpt *profile.Recipient, deadline time.Time) profile.Verdict {
-	tx := v.tx
-	speaks := -1
-	for i, h := range tx.listHits {
-		if h.accuses() && h.ID == verdict.Speaker && (speaks < 0 || h.Points > tx.listHits[speaks].Points) {
-			speaks = i
-		}
-	}
-	if speaks < 0 || tx.worded || !tx.listHits[speaks].list.Text || v.e.o.Monitor && v.trace == nil {
-		return verdict
-	}
-	tx.worded = true // once in a transaction: the others say the same
-	ctx, cancel := context.WithTimeout(context.Background(), deadline.Sub(v.e.o.Now()))
-	defer cancel()
-	text := v.e.o.Lists.Text(ctx, tx.listHits[speaks].subject, tx.listHits[speaks].list.ID)
-	if text == "" {
-		return verdict
-	}
-	tx.listHits[speaks].Text = text
-	tx.session.Lists = listFacts(tx.listHits)
-	v.reckon()
-	return tx.judgement.Decide(rcpt, tx.passed)
-}

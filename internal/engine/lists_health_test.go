@@ -390,8 +390,8 @@ func TestAListsOwnWords(t *testing.T) {
 		want    string // in the last reply
 	}{
 		{"nobody speaks", false, nil, []string{toUser}, "", ""},
-		{"the list that speaks", false, []string{"7.2.0.192.words.test"}, []string{toUser}, "TXT 7.2.0.192.words.test", "(Spam from mail.good.example see nothing)"},
-		{"once, for all recipients", false, []string{"7.2.0.192.words.test"}, []string{toUser, toUser}, "TXT 7.2.0.192.words.test", "(Spam from mail.good.example see nothing)"},
+		{"the list that speaks", false, []string{"7.2.0.192.words.test"}, []string{toUser}, "TXT 7.2.0.192.words.test", "(Spam from ... see nothing)"},
+		{"once, for all recipients", false, []string{"7.2.0.192.words.test"}, []string{toUser, toUser}, "TXT 7.2.0.192.words.test", "(Spam from ... see nothing)"},
 		{"another one is heavier", false, []string{"7.2.0.192.words.test", "7.2.0.192.heavy.test"}, []string{toUser}, "", "heavy (spam source)"},
 		{"of a name, without the name", false, []string{"mail.good.example.words.test"}, []string{toUser}, "TXT mail.good.example.words.test", "(Spam from ... see nothing)"},
 		{"there is none", false, []string{"7.2.0.192.words.test", "7.2.0.192.words.test TXT"}, []string{toUser}, "TXT 7.2.0.192.words.test", "words (spam source)"},
@@ -431,5 +431,30 @@ func TestAListsOwnWords(t *testing.T) {
 				t.Errorf("asked %q, want %q", got, tt.asked)
 			}
 		})
+	}
+}
+
+// TestOwnWordsNameNobody: of what a client says only its address may stand in a reply.
+func TestOwnWordsNameNobody(t *testing.T) {
+	ptr := []profile.PTR{{Name: "mail.good.example"}}
+	for _, tt := range []struct{ name, text, want string }{
+		{"nothing of it", "Spam from 192.0.2.7", "Spam from 192.0.2.7"},
+		{"its PTR name", "mail.good.example: spam; MAIL.Good.Example", "...: spam; ..."},
+		{"its sender and HELO", "jo@sender.example by helo.example", "... by ..."},
+		{"the longer name first", "mail.good.example good.example", "... good.example"},
+		{"nothing", "", ""},
+	} {
+		v := &Visit{tx: &transaction{session: profile.Session{
+			Client: good.Addr, RDNS: profile.RDNS{Names: ptr}, Helo: profile.Helo{Name: "helo.example"}, Sender: profile.Sender{Local: "jo", Domain: "sender.example"},
+		}}}
+		if got := v.nameless(tt.text); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+		for _, helo := range []string{"192.0.2.7", "\xff\xfe.x", ".", "", "a", "\u212a.example"} { // names of no client: none is cut, none harms
+			v.tx.session.Helo.Name = helo
+			if got := v.nameless("192.0.2.7 a . spam"); got != "192.0.2.7 a . spam" {
+				t.Errorf("HELO %q: %q", helo, got)
+			}
+		}
 	}
 }

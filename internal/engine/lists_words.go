@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"mailprofiled/profile"
+)
+
+// ownWords lets the list that speaks say its own words, where the operator wants
+// that: they are asked for only now, until the deadline.
+func (v *Visit) ownWords(verdict profile.Verdict, rcpt *profile.Recipient, deadline time.Time) profile.Verdict {
+	tx := v.tx
+	speaks := -1
+	for i, h := range tx.listHits {
+		if h.accuses() && h.ID == verdict.Speaker && (speaks < 0 || h.Points > tx.listHits[speaks].Points) {
+			speaks = i
+		}
+	}
+	if speaks < 0 || tx.worded || !tx.listHits[speaks].list.Text || v.e.o.Monitor && v.trace == nil {
+		return verdict
+	}
+	tx.worded = true // once in a transaction: the others say the same
+	ctx, cancel := context.WithTimeout(context.Background(), deadline.Sub(v.e.o.Now()))
+	defer cancel()
+	text := v.nameless(v.e.o.Lists.Text(ctx, tx.listHits[speaks].subject, tx.listHits[speaks].list.ID))
+	if text == "" {
+		return verdict
+	}
+	tx.listHits[speaks].Text = text
+	tx.session.Lists = listFacts(tx.listHits)
+	v.reckon()
+	return tx.judgement.Decide(rcpt, tx.passed)
+}
+
+// nameless cuts the names that the client goes by out of a list's words: of what is
+// the client's only the address stands in a reply.
+func (v *Visit) nameless(text string) string {
+	s := &v.tx.session
+	names := []string{s.Helo.Name, s.Sender.Local + "@" + s.Sender.Domain, s.Sender.Domain}
+	for _, ptr := range s.RDNS.Names {
+		names = append(names, ptr.Name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	for _, name := range names {
+		if strings.Contains(strings.Trim(name, "."), ".") && name != s.Client.String() {
+			text = cutOut(text, name)
+		}
+	}
+	return text
+}
+
+// cutOut cuts a name out of a text of US-ASCII, in any case of letters.
+func cutOut(text, name string) string {
+	var kept strings.Builder
+	lower, name := strings.ToLower(text), strings.ToLower(name)
+	for {
+		i := strings.Index(lower, name)
+		if i < 0 {
+			return kept.String() + text
+		}
+		kept.WriteString(text[:i] + "...")
+		text, lower = text[i+len(name):], lower[i+len(name):]
+	}
+}
