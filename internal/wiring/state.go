@@ -7,6 +7,7 @@ import (
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
+	"mailprofiled/internal/memory"
 	"mailprofiled/internal/store"
 	"mailprofiled/ratelimit"
 )
@@ -16,15 +17,19 @@ import (
 type Counters struct {
 	Table      *ratelimit.Table
 	Accounts   *ratelimit.Accounts
-	Exceptions *ratelimit.Exceptions
+	Exceptions *ratelimit.Exceptions // of the configuration and by command
+	Grants     *Grants               // those by command
 
-	secret ratelimit.Secret
+	secret  ratelimit.Secret
+	busiest *memory.Busiest // accounts that met limits, of the engines of now
+	hashed  bool            // how it names them
 }
 
 // NewCounters makes counters that hold nothing, and has the store, which is not
 // started yet, keep them. Without one, nil, they end with the process.
 func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters {
-	c := &Counters{Exceptions: new(ratelimit.Exceptions)}
+	c := &Counters{Exceptions: new(ratelimit.Exceptions), busiest: new(memory.Busiest), hashed: cfg.Log.Hashed}
+	c.Grants = NewGrants(c.Exceptions)
 	if kept != nil {
 		key := kept.Secret()
 		copy(c.secret[:], key[:])
@@ -37,6 +42,7 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 	if kept != nil {
 		kept.Add("limits", limitSpace{c.Table})
 		kept.Add("accounts", accountSpace{c.Accounts})
+		kept.Add("exceptions", c.Grants)
 	}
 	return c
 }
@@ -45,11 +51,15 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 // outlive engines. The configuration is right in what it says of them.
 func (c *Counters) Apply(cfg *config.Config) {
 	c.Accounts.SetLearn(cfg.Accounts.Learn)
-	_ = c.Exceptions.Set(cfg.Accounts.Exceptions) // its errors are those that config has told of
+	c.Grants.SetWritten(cfg.Accounts.Exceptions)
 }
 
-// Limits are those of the configuration, counted in c.
+// Limits are those of the configuration, counted in c. It is called by one goroutine
+// at a time. Who watches them is a *memory.Busiest.
 func (c *Counters) Limits(cfg *config.Config) (engine.Limits, error) {
+	if c.hashed != cfg.Log.Hashed { // nobody is to be shown who was named the other way
+		c.hashed, c.busiest = cfg.Log.Hashed, new(memory.Busiest)
+	}
 	if len(cfg.Limits) == 0 {
 		return engine.Limits{}, nil
 	}
@@ -57,7 +67,7 @@ func (c *Counters) Limits(cfg *config.Config) (engine.Limits, error) {
 	if err != nil {
 		return engine.Limits{}, err
 	}
-	return engine.Limits{Rules: rules, Store: c.Table, Accounts: c.Accounts}, nil
+	return engine.Limits{Rules: rules, Store: c.Table, Accounts: c.Accounts, Watch: c.busiest}, nil
 }
 
 // A limitSpace lets the store keep the counters of limits.
