@@ -23,7 +23,8 @@ const (
 	markSize  = 8 // magic and salt
 	headSize  = 16
 	maxName   = 32
-	maxBody   = 1 << 30
+	maxRecord = 1 << 30
+	maxBody   = 1 + maxName + maxRecord
 	frameOver = headSize + 1 + crc32.Size // what a frame takes beside name and record
 )
 
@@ -46,19 +47,16 @@ func beginFrame(dst []byte, m mark, name string) []byte {
 	return append(dst, name...)
 }
 
-// endFrame completes the frame that began at the given place of b. It reports
-// false, and b is of no use from there, if the record is too long.
-func endFrame(b []byte, begin int) ([]byte, bool) {
+// endFrame completes the frame that began at the given place of b; its body is
+// at most maxBody.
+func endFrame(b []byte, begin int) []byte {
 	head, body := b[begin:begin+headSize], b[begin+headSize:]
-	if len(body) > maxBody {
-		return b, false
-	}
 	binary.LittleEndian.PutUint32(head[8:], uint32(len(body)))
 	binary.LittleEndian.PutUint32(head[12:], crc32.Checksum(head[:12], castagnoli))
-	return binary.LittleEndian.AppendUint32(b, bodySum(head, body)), true
+	return binary.LittleEndian.AppendUint32(b, bodySum(head, body))
 }
 
-func appendFrame(dst []byte, m mark, name string, record []byte) ([]byte, bool) {
+func appendFrame(dst []byte, m mark, name string, record []byte) []byte {
 	begin := len(dst)
 	return endFrame(append(beginFrame(dst, m, name), record...), begin)
 }
@@ -76,13 +74,13 @@ func parseHead(head []byte) (int, bool) {
 }
 
 // parseBody gives name and record of a whole frame, and false if it is none.
-func parseBody(frame []byte) (name string, record []byte, ok bool) {
+func parseBody(frame []byte) (name, record []byte, ok bool) {
 	body, sum := frame[headSize:len(frame)-crc32.Size], frame[len(frame)-crc32.Size:]
 	n := 1 + int(body[0])
 	if bodySum(frame[:headSize], body) != binary.LittleEndian.Uint32(sum) || n > len(body) {
-		return "", nil, false
+		return nil, nil, false
 	}
-	return string(body[1:n]), body[n:], true
+	return body[1:n], body[n:], true
 }
 
 // newerVersion reports whether data begins a file of a version we do not know.

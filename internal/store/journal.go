@@ -8,8 +8,9 @@ import (
 // An openJournal is the one that is written to now.
 type openJournal struct {
 	*entry
-	f    file
-	mark mark
+	f      file
+	mark   mark
+	synced bool // once at least: its first frame outlives a loss of power
 }
 
 func (j *openJournal) write(b []byte) error {
@@ -30,7 +31,7 @@ func (k *keeper) create() (*openJournal, error) {
 		return nil, err
 	}
 	l := label{kind: labelJournal, base: k.base, secret: k.secret}
-	b, _ := appendFrame(nil, j.mark, "", l.append(nil))
+	b := appendFrame(nil, j.mark, "", l.append(nil))
 	if err = j.write(b); err != nil {
 		j.f.Close()
 		k.disk.Remove(j.name)
@@ -44,6 +45,7 @@ func (k *keeper) create() (*openJournal, error) {
 // A syncResult is how a sync went.
 type syncResult struct {
 	era  int
+	j    *openJournal
 	from time.Time // what was written before is on disk
 	err  error
 }
@@ -60,7 +62,7 @@ func (k *keeper) startSync() {
 	k.covered, k.waiting = k.waiting, nil
 	before, f := k.retired, k.j.f
 	k.retired = nil
-	r := syncResult{era: k.era, from: time.Now()}
+	r := syncResult{era: k.era, j: k.j, from: time.Now()}
 	go func() {
 		for _, f := range before {
 			r.err = errors.Join(r.err, f.Sync(), f.Close())
@@ -73,6 +75,17 @@ func (k *keeper) startSync() {
 	}()
 }
 
+// release answers those whose changes are on disk for good.
+func (k *keeper) release() {
+	if k.attempt {
+		return
+	}
+	for _, c := range k.held {
+		c <- nil
+	}
+	k.held = nil
+}
+
 func (k *keeper) onSynced(r syncResult) {
 	k.syncing = false
 	switch {
@@ -81,11 +94,9 @@ func (k *keeper) onSynced(r syncResult) {
 		k.fail(r.err)
 		return
 	default:
-		k.lastWrite = r.from
-		for _, c := range k.covered {
-			c <- nil
-		}
-		k.covered = nil
+		k.lastWrite, r.j.synced = r.from, true
+		k.held, k.covered = append(k.held, k.covered...), nil
+		k.release()
 	}
 	if k.j != nil {
 		k.startSync()

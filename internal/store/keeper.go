@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,7 @@ type keeper struct {
 	synced   chan syncResult
 	waiting  []chan error // want to know of the next sync
 	covered  []chan error // of the one under way
+	held     []chan error // synced, in a journal that is of no use before its snapshot
 
 	snap     *writing // nil: no snapshot is being written
 	tried    uint64   // the number of a snapshot that failed
@@ -108,10 +110,11 @@ func (k *keeper) collect() error {
 			b = b[:begin]
 			continue
 		}
-		var ok bool
-		if b, ok = endFrame(b, begin); !ok {
+		if len(b)-empty > k.o.maxRecord {
 			b, tooLong = b[:begin], errTooLong
+			continue
 		}
+		b = endFrame(b, begin)
 	}
 	k.buf = b
 	defer k.shrink()
@@ -216,10 +219,10 @@ func (k *keeper) note(err error, what string) {
 
 // answer tells all who wait for a sync.
 func (k *keeper) answer(err error) {
-	for _, c := range append(k.covered, k.waiting...) {
+	for _, c := range slices.Concat(k.held, k.covered, k.waiting) {
 		c <- err
 	}
-	k.covered, k.waiting = nil, nil
+	k.held, k.covered, k.waiting = nil, nil, nil
 }
 
 // finish is the last turn: it writes all that has changed, and closes. Its error

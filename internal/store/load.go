@@ -101,7 +101,9 @@ func (k *keeper) take(f stateFile, l *Loaded, obsolete bool) {
 	}
 	l.Records += c.frames
 	l.Bytes += e.size
-	l.Lost = l.Lost || e.damage != "" && !c.stray
+	// The last journal may have been lost with the power before its first sync.
+	unborn := c.unreadable() && f == k.found[len(k.found)-1]
+	l.Lost = l.Lost || e.damage != "" && !c.stray && !unborn
 	if c.label.base > 0 && !k.has(c.label.base) {
 		l.Lost, k.whole = true, true
 		k.o.Logger.Error("a snapshot of the state is missing", "path", k.o.Dir, "file", nameOf(c.label.base, "snapshot"))
@@ -201,10 +203,15 @@ func (c *content) take(err error) {
 	}
 }
 
+// unreadable reports whether there is nothing in a journal but what was not
+// written whole, and more than is written when one begins.
+func (c *content) unreadable() bool {
+	return c.sort == journal && c.r.tail == c.size && c.size > frameOver+labelSize
+}
+
 // damage says what is wrong with a file, "" for nothing. A journal whose end is
 // torn has no damage.
 func (c *content) damage() string {
-	const emptyJournal = frameOver + labelSize
 	switch r := c.r; {
 	case r.err != nil:
 		return fmt.Sprintf("the disk fails at byte %d: %v", c.size-r.tail, r.err)
@@ -216,7 +223,7 @@ func (c *content) damage() string {
 		return fmt.Sprintf("%d of its bytes, in %d places, are not what was written", r.lost+r.tail, r.damaged)
 	case c.sort == snapshot && (!c.end || r.tail > 0):
 		return fmt.Sprintf("its last %d bytes are not what was written, or its end is missing", r.tail)
-	case c.frames == 0 && r.tail > emptyJournal:
+	case c.unreadable():
 		return "nothing in it can be read"
 	case c.refused > 0:
 		c.stray = errors.Is(c.reason, errUnknown)

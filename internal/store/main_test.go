@@ -133,11 +133,14 @@ type site struct {
 }
 
 // begin opens and starts a store on the disk.
-func begin(t testing.TB, d disk) *site {
+func begin(t testing.TB, d disk) *site { return beginSmall(t, d, 0) }
+
+// beginSmall begins one whose journals may become so large.
+func beginSmall(t testing.TB, d disk, room int64) *site {
 	t.Helper()
 	s := &site{numbers: newNumbers(), log: &logbook{}}
 	var err error
-	s.Store, err = open(Options{Dir: "/state", Logger: slog.New(slog.NewTextHandler(s.log, nil))}, d)
+	s.Store, err = open(Options{Dir: "/state", Logger: slog.New(slog.NewTextHandler(s.log, nil)), minJournals: room}, d)
 	if err != nil {
 		t.Fatal(err)
 	}

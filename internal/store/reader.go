@@ -12,7 +12,8 @@ type reader struct {
 	size int64 // of the file: what a head says of a length is held against it
 
 	mark  mark
-	known bool // the mark
+	known bool   // the mark
+	name  string // of the last frame: it mostly is the next one's
 
 	array []byte // what buf is a part of
 	buf   []byte // read, and not taken yet
@@ -67,14 +68,17 @@ func (r *reader) frame() (name string, record []byte, n int) {
 	if int64(n) > r.size-r.at || !r.fill(n) {
 		return "", nil, 0
 	}
-	name, record, ok = parseBody(r.buf[:n])
+	space, record, ok := parseBody(r.buf[:n])
 	if !ok {
 		return "", nil, 0
+	}
+	if r.name != string(space) {
+		r.name = string(space)
 	}
 	if !r.known {
 		r.mark, r.known = mark(r.buf), true
 	}
-	return name, record, n
+	return r.name, record, n
 }
 
 // seek skips to what may begin a frame.
@@ -113,7 +117,9 @@ func (r *reader) fill(n int) bool {
 	}
 	if cap(r.buf) < n {
 		if cap(r.array) < n {
-			r.array = make([]byte, 0, max(readAhead, n+n/4))
+			// One byte more than there is, so that the end of the file is seen.
+			most := max(int64(n), r.size-r.at+1)
+			r.array = make([]byte, 0, min(int64(max(readAhead, n+n/4)), most))
 		}
 		r.buf = append(r.array[:0], r.buf...) // to its front
 	}

@@ -14,7 +14,7 @@ import (
 const (
 	minJournals = 16 << 20 // bytes
 	maxJournals = 32       // files: each start begins one
-	newJournal  = 64 << 10 // bytes: one that is smaller goes on beside the snapshot
+	smallPart   = 256      // a journal that is such a part of it goes on beside the snapshot
 )
 
 // A writing is a snapshot under way.
@@ -39,7 +39,10 @@ func (k *keeper) compact() {
 	if !k.whole && (k.closing || !k.stale()) {
 		return
 	}
-	if k.j.size > newJournal && k.tried != k.j.seq {
+	if k.j.size > k.o.minJournals/smallPart && k.tried != k.j.seq {
+		if !k.j.synced { // of files with nothing to be read, only the last is beyond suspicion
+			return
+		}
 		j, err := k.create()
 		if err != nil {
 			k.fail(err)
@@ -74,9 +77,9 @@ func (k *keeper) journals() (bytes int64, n int) {
 // room is how large the journals may become before a snapshot is due.
 func (k *keeper) room() int64 {
 	if e := k.known[nameOf(k.base, "snapshot")]; e != nil {
-		return max(minJournals, e.size)
+		return max(k.o.minJournals, e.size)
 	}
-	return minJournals
+	return k.o.minJournals
 }
 
 func (k *keeper) stale() bool {
@@ -121,6 +124,7 @@ func (k *keeper) onWritten(r snapshotResult) {
 func (k *keeper) kept() {
 	k.whole, k.attempt = false, false
 	k.reopenAt = backoff{}
+	k.release()
 	if k.trouble.err != nil {
 		k.o.Logger.Info("state is kept again, all of it was written anew", "path", k.o.Dir, "after", time.Since(k.trouble.since).Round(time.Second).String())
 		k.trouble = trouble{}
@@ -191,10 +195,10 @@ func (k *keeper) writeFrames(out io.Writer, w *writing) error {
 	m := newMark(newSalt())
 	var frame []byte
 	write := func(name string, record []byte) (err error) {
-		var ok bool
-		if frame, ok = appendFrame(frame[:0], m, name, record); !ok {
+		if len(record) > k.o.maxRecord {
 			return errTooLong
 		}
+		frame = appendFrame(frame[:0], m, name, record)
 		_, err = out.Write(frame)
 		return err
 	}

@@ -50,6 +50,10 @@ type Options struct {
 	Dir      string       // [state] path
 	Logger   *slog.Logger // for what an operator should know; nil: nobody is told
 	Interval time.Duration
+
+	// For tests; 0 are the constants of these names.
+	minJournals int64
+	maxRecord   int
 }
 
 // A Store keeps spaces in a directory. Its methods are safe for concurrent use,
@@ -92,6 +96,12 @@ func open(o Options, d disk) (*Store, error) {
 	}
 	if o.Interval <= 0 {
 		o.Interval = DefaultInterval
+	}
+	if o.minJournals <= 0 {
+		o.minJournals = minJournals
+	}
+	if o.maxRecord <= 0 {
+		o.maxRecord = maxRecord
 	}
 	s := &Store{o: o, disk: d, asked: make(chan chan error), ended: make(chan struct{})}
 	// Other errors of the lock are met again in Start. What can be read without it

@@ -147,11 +147,12 @@ func TestSync(t *testing.T) {
 func TestCompaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newMemDisk()
-		s := begin(t, d)
+		const room, keys = 100_000, 1000
+		s := beginSmall(t, d, room)
 		want := map[uint64]uint64{}
 		var most int64
 		for round := range uint64(60) {
-			for key := range uint64(100_000) {
+			for key := range uint64(keys) {
 				s.numbers.set(key, round)
 				want[key] = round
 			}
@@ -159,8 +160,8 @@ func TestCompaction(t *testing.T) {
 			synctest.Wait()
 			most = max(most, s.Status().Bytes)
 		}
-		const one = 16 * 100_000 // a round, and all there is
-		if most > minJournals+8*one {
+		const one = 17 * keys // a round, and all there is
+		if most > room+8*one {
 			t.Errorf("%d bytes on disk for %d", most, one)
 		}
 		if n := len(d.names()); n > 4 {
@@ -236,7 +237,11 @@ func TestSpaces(t *testing.T) {
 		if names := d.names(); !slices.ContainsFunc(names, isAside) {
 			t.Errorf("%v: nothing was set aside", names)
 		}
-		if bad := func() (r any) { defer func() { r = recover() }(); s.Add(strings.Repeat("x", 33), newNumbers()); return nil }(); bad == nil {
+		if bad := func() (r any) {
+			defer func() { r = recover() }()
+			s.Add(strings.Repeat("x", 33), newNumbers())
+			return nil
+		}(); bad == nil {
 			t.Error("a name of 33 bytes was taken")
 		}
 	})
