@@ -70,30 +70,28 @@ func (d *memDisk) isDead() bool {
 func disc(t *testing.T) (*memDisk, map[uint64]uint64) {
 	t.Helper()
 	d := newMemDisk()
-	s := begin(t, d)
-	want := map[uint64]uint64{}
-	set := func(key, value uint64) {
-		s.numbers.set(key, value)
-		want[key] = value
+	s, err := open(Options{Dir: "/state"}, d)
+	if err != nil {
+		t.Fatal(err)
 	}
-	set(1, 10)
-	set(2, 20)
-	set(3, 30)
-	s.numbers.batch = 1
-	clear(s.numbers.changed) // 1 is in the snapshot alone
-	s.k.whole = true         // the keeper sleeps
-	time.Sleep(2 * DefaultInterval)
-	synctest.Wait()
+	n := newNumbers()
+	n.batch = 1
+	s.Add("numbers", n)
+	k := &keeper{Store: s, known: map[string]*entry{}}
+	k.j, err = k.create()
 	for key := range uint64(3) {
-		set(key+2, key+200)
-		time.Sleep(DefaultInterval)
-		synctest.Wait()
+		n.set(1+key, 10*key)
 	}
-	s.end(t)
-	if names := d.names(); !slices.Equal(names, []string{"state.00000001.snapshot", "state.00000001.journal"}) {
-		t.Fatal(names)
+	clear(n.changed) // these are in the snapshot alone
+	r := k.snapshot(1, &writing{}, nil)
+	for key := range uint64(3) {
+		n.set(2+key, 200+key)
+		err = errors.Join(err, k.collect())
 	}
-	return d, want
+	if err := errors.Join(err, r.err, d.Unlock()); err != nil {
+		t.Fatal(err)
+	}
+	return d, n.now
 }
 
 // with gives a copy of the disk with another content of a file.
