@@ -96,8 +96,10 @@ func (b *bench) daemonWith(name string, budget time.Duration, more string) (*pro
 }
 
 // wired starts the daemon in a process of ours.
-func (b *bench) wired(name string) (*process, error) {
-	config, socket, err := b.configure(name, usualBudget, "")
+func (b *bench) wired(name string) (*process, error) { return b.wiredWith(name, "") }
+
+func (b *bench) wiredWith(name, more string) (*process, error) {
+	config, socket, err := b.configure(name, usualBudget, more)
 	if err != nil {
 		return nil, err
 	}

@@ -10,12 +10,17 @@ const atOnce = 64
 // memory measures what the daemon holds of clients it has seen: the heap after a
 // collection, of a process wired like the daemon, through engine and resolver.
 func (b *bench) memory() error {
-	p, err := b.wired("many")
+	return b.memoryWith("many", "", "each with a PTR name, a HELO name and a sender domain of its own", b.many)
+}
+
+// memoryWith is memory of a process with more in its configuration, and of so many clients.
+func (b *bench) memoryWith(name, more, of string, many int) error {
+	p, err := b.wiredWith(name, more)
 	if err != nil {
 		return err
 	}
 	defer p.kill()
-	first := min(1000, b.many/2) // they fill what is there once
+	first := min(1000, many/2) // they fill what is there once
 	before, err := b.seen(p, 0, first)
 	if err != nil {
 		return err
@@ -23,7 +28,7 @@ func (b *bench) memory() error {
 	start := time.Now()
 	var after use
 	err = b.profiled(p, func() (err error) {
-		after, err = b.seen(p, first, b.many)
+		after, err = b.seen(p, first, many)
 		return err
 	})
 	if err != nil {
@@ -33,9 +38,9 @@ func (b *bench) memory() error {
 	if err != nil {
 		return err
 	}
-	b.print("\nMEMORY: %d distinct clients, each with a PTR name, a HELO name and a sender domain of its own", b.many)
-	b.print("heap growth a client:     %.0f bytes   (goal: at most 1024)", float64(after.heap-before.heap)/float64(b.many-first))
-	b.print("heap %.0f MiB, resident %.0f MiB, %.0f visits/s", mib(after.heap), mib(rss), float64(b.many-first)/time.Since(start).Seconds())
+	b.print("\nMEMORY: %d distinct clients, %s", many, of)
+	b.print("heap growth a client:     %.0f bytes   (goal: at most 1024)", float64(after.heap-before.heap)/float64(many-first))
+	b.print("heap %.0f MiB, resident %.0f MiB, %.0f visits/s", mib(after.heap), mib(rss), float64(many-first)/time.Since(start).Seconds())
 	return p.stop()
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
+	"mailprofiled/dnsbl"
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
@@ -41,9 +43,16 @@ func wire(path string, stderr io.Writer) (*wired, error) {
 	}
 	out := logging.NewWriter(stderr)
 	logger := logging.New(out, logging.Options{JSON: cfg.Log.JSON, Level: cfg.Log.Level})
-	r := wiring.NewResolver(servers, cfg.DNS.CacheBytes, logger)
+	listCache := wiring.ListCacheBytes(cfg)
+	r := wiring.NewResolver(servers, cfg.DNS.CacheBytes-listCache, logger)
+	health := dnsbl.NewHealth(dnsbl.HealthOptions{Logger: logger})
+	lists := wiring.NewLists(cfg, r, health, dnsbl.NewCache(listCache))
+	wiring.WatchLists(cfg, r, health)
+	if err := testLists(health); err != nil {
+		return nil, err
+	}
 	e := wiring.NewEngine(cfg, wiring.Parts{
-		Resolver: r, Retries: memory.NewRetries(wiring.RetryWindows(cfg)), Local: set, Logger: logger,
+		Resolver: r, Retries: memory.NewRetries(wiring.RetryWindows(cfg)), Local: set, Logger: logger, Lists: lists, Health: health,
 		Observer: admin.NewMetrics(func() *admin.Status { return new(admin.Status) }), // nobody scrapes
 	})
 	settings := wiring.MilterSettings(cfg)
@@ -52,9 +61,25 @@ func wire(path string, stderr io.Writer) (*wired, error) {
 	stop := serveUntil(milter.NewServer(settings), l)
 	return &wired{engine: e, stop: func() {
 		stop()
+		if lists != nil {
+			lists.Close()
+		}
 		r.Close()
 		out.Close(drain)
 	}}, nil
+}
+
+// testLists tests all lists once: those that do not count would cost nothing.
+func testLists(health *dnsbl.Health) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	health.Test(ctx)
+	for _, s := range health.Snapshot() {
+		if !s.Counts {
+			return fmt.Errorf("the list %s is %s: %s", s.List, s.Condition, s.Reason)
+		}
+	}
+	return nil
 }
 
 func (w *wired) visit(from, to, at int) error { return visits(w.engine, from, to, at) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -24,10 +25,11 @@ type sender int
 const tail = ".test"
 
 // The nets the senders live in, one behind the other: that for benchmarks
-// (RFC 2544) holds 131,072, so the one of RFC 6598 comes after it.
+// (RFC 2544) holds 131,072, so one like any other comes after it. Lists are not
+// asked about those that nobody on the Internet has.
 var (
 	firstNet = [4]byte{198, 18, 0, 0}
-	nextNet  = [4]byte{100, 64, 0, 0}
+	nextNet  = [4]byte{11, 64, 0, 0}
 )
 
 const firstNetSize = 1 << 17
@@ -77,9 +79,13 @@ type world struct {
 	conn   *net.UDPConn
 	served sync.WaitGroup
 	asked  atomic.Int64
+	listed atomic.Int64 // of those, to DNS lists
 	delay  atomic.Int64 // nanoseconds
 	dead   atomic.Bool
 }
+
+// listZone is how a question to one of our DNS lists ends.
+var listZone = []byte("\x05lists\x07example\x00")
 
 // newWorld answers on a free UDP port of loopback.
 func newWorld() (*world, error) {
@@ -120,6 +126,9 @@ func (w *world) serve() {
 			continue // ICMP of an asker that has gone
 		}
 		w.asked.Add(1)
+		if bytes.Contains(bytes.ToLower(buf[:n]), listZone) {
+			w.listed.Add(1)
+		}
 		if w.dead.Load() {
 			continue
 		}
