@@ -76,6 +76,7 @@ type Answer struct {
 	Stale   bool          // past its expiry, by at most an hour: it may lift or defer, never support a rejection
 	Cached  bool          // nothing was asked for it
 	Took    time.Duration // of the question
+	Heard   time.Time     // of what came: when, or some time later
 }
 
 // Points is what the answer weighs: 0 unless State is Hit, negative when it

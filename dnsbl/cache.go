@@ -76,6 +76,9 @@ func NewCache(limit int64) *Cache {
 // now is a time in ticks.
 func (c *Cache) now(t time.Time) uint32 { return uint32(max(t.Sub(c.epoch), 2*keepStale) / tick) }
 
+// time is the end of a tick.
+func (c *Cache) time(ticks uint32) time.Time { return c.epoch.Add(time.Duration(ticks+1) * tick) }
+
 // A key finds the record of a subject.
 type key struct {
 	hash  uint64

@@ -208,6 +208,7 @@ func (s *Set) fly(ctx context.Context, k flightKey, f *flight, slot uint16) {
 	raised := contained(func() {
 		reply = s.asker.A(ctx, k.name)
 		answer = f.list.hear(reply)
+		answer.Heard = s.now()
 		if answer.Took == 0 {
 			answer.Took = s.now().Sub(f.began)
 		}

@@ -26,10 +26,15 @@ func evidenceOf(a *Answer) evidence {
 			}
 		}
 	case Suspect:
-		for _, m := range a.Matches {
-			if m.Code != nil && m.Code.Suspect {
-				return evidence{shows: Suspended, reason: "answered " + m.Addr.String() + ": " + m.Code.Meaning, remedy: remedyPoison}
-			}
+		return suspectEvidence(a.Matches)
+	}
+	return evidence{}
+}
+
+func suspectEvidence(matches []Match) evidence {
+	for _, m := range matches {
+		if m.Code != nil && m.Code.Suspect {
+			return evidence{shows: Suspended, reason: "answered " + m.Addr.String() + ": " + m.Code.Meaning, remedy: remedyPoison}
 		}
 	}
 	return evidence{}
@@ -72,8 +77,11 @@ func (p *probe) judge(l *List, addrs []netip.Addr) evidence {
 			}
 		}
 	}
-	if p.listed || len(matches) == 0 {
+	switch {
+	case p.listed || len(matches) == 0:
 		return evidence{}
+	case why == Suspect: // it says itself what is wrong
+		return suspectEvidence(matches)
 	}
 	return evidence{shows: ListsAll, doubtful: true, reason: fmt.Sprintf("lists %s, which cannot be listed: %s", p.entry, matches[0].Addr), remedy: remedyAll}
 }

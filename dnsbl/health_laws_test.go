@@ -259,12 +259,12 @@ func TestConfirm(t *testing.T) {
 		if names := w.asker.names(); len(names) != 1 {
 			t.Errorf("50 at once asked %q", names)
 		}
-		w.pass(confirmFresh)
+		w.pass(confirmApart)
 		w.asker.set(below("a.example.org", slow(timedOut())))
 		if w.Confirm(t.Context(), "a", IP4) || !w.Counts("a") {
 			t.Error("no answer is no confirmation, and no evidence")
 		}
-		w.pass(confirmFresh)
+		w.pass(confirmApart)
 		w.asker.set(below("a.example.org", slow(found("127.0.0.2"))))
 		if w.Confirm(t.Context(), "a", IP4) {
 			t.Error("a list that lists everything is confirmed")

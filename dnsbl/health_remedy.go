@@ -9,7 +9,7 @@ import (
 // What an operator may do about a list that does not count.
 const (
 	remedySilent  = "nothing, if it passes; else see whether its zone still exists, and whether the resolver may ask it"
-	remedyEmpty   = "see whether the list has closed; take it out of lists.use"
+	remedyEmpty   = "see whether the list has closed, then take it out of lists.use; or whether the resolver cuts 127.0.0.0/8 out of answers"
 	remedyAll     = "take it out of lists.use until its operator has said what happened"
 	remedyRewrite = "use a resolver of your own: this one answers names that do not exist (RFC 6761 section 6.4)"
 	remedyOutside = "see who owns the zone now: no list answers so; or a resolver rewrites"

@@ -114,7 +114,7 @@ func (h *Health) accuse(w *watched, e evidence, test bool) {
 	before := w.state
 	c, changed := w.state.against(e.shows, e.reason, e.remedy, test, h.every, now)
 	if e.shows == ListsAll {
-		w.state.hold(e.expires, now)
+		w.state.hold(e.expires.Sub(now))
 	}
 	h.mark(w)
 	if !changed {

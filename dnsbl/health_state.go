@@ -58,7 +58,9 @@ type machine struct {
 	level     int       // the pause between tests has been doubled so often
 	back      bool      // it was away before it came Up
 	relapses  int       // how often it went away soon after it had come back
-	held      time.Time // it does not come back before
+
+	lasts time.Duration // how long a resolver may keep what it said while it listed everybody
+	held  time.Time     // it does not come back before
 }
 
 // A Change is one list going from one state to another.
@@ -80,7 +82,9 @@ func (m *machine) passed(now time.Time) (Change, bool) {
 	case Untested:
 		return m.become(Up, "tests passed", "", now), true
 	}
-	m.good++
+	if m.good++; m.good == 1 {
+		m.held = now.Add(m.lasts) // until now it may have answered so to others
+	}
 	m.level = max(m.level-1, min(m.relapses, maxLevel))
 	if m.good < goodToReturn || now.Before(m.held) {
 		return Change{}, false
@@ -91,15 +95,11 @@ func (m *machine) passed(now time.Time) (Change, bool) {
 // maxHold is how long resolvers keep an answer, whatever its TTL says.
 const maxHold = 24 * time.Hour
 
-// hold keeps a list that listed everybody away until its answers have expired: the
-// resolver may have kept them, and they look like listings of any other day.
-func (m *machine) hold(until, now time.Time) {
-	if latest := now.Add(maxHold); until.After(latest) {
-		until = latest
-	}
-	if until.After(m.held) {
-		m.held = until
-	}
+// hold keeps a list that listed everybody away, after its first good test, for as
+// long as the resolver may keep an answer of before: it looks like a listing of any
+// other day, and somebody else may have asked for it.
+func (m *machine) hold(ttl time.Duration) {
+	m.lasts = max(m.lasts, min(ttl, maxHold))
 }
 
 // answered notes that the list answered a visit, with nothing to say against it.
@@ -119,6 +119,9 @@ func (m *machine) failed(reason string, test bool, every time.Duration, now time
 			m.bad()
 		}
 		return Change{}, false
+	}
+	if m.state == Untested {
+		m.reason, m.remedy = "no answer to its first tests: "+reason, remedySilent
 	}
 	if m.testFails < testsToSilence && (m.fails < failsToSilence || now.Sub(m.failing) < silenceLasts) {
 		return Change{}, false
@@ -158,6 +161,7 @@ func (m *machine) leave(s Condition, reason, remedy string, every time.Duration,
 	case now.Sub(m.since) >= steady*every:
 		m.relapses = 0
 	}
+	m.lasts = 0
 	m.good, m.level = 0, min(firstLevel(s)+m.relapses, maxLevel)
 	return m.become(s, reason, remedy, now)
 }

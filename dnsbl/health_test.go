@@ -46,19 +46,28 @@ func TestHealth(t *testing.T) {
 		}},
 		{"a list that listed everybody is away until a resolver has forgotten what it said", func(w *ward) {
 			w.allUp()
-			began := time.Now()
 			w.asker.set(below("a.example.org", func(string) Reply {
 				r := found("127.0.0.2")
-				r.Expires = time.Now().Add(50 * time.Minute)
+				r.Expires = time.Now().Add(2 * time.Hour)
 				return r
 			}))
 			w.Confirm(w.t.Context(), "a", IP4)
 			w.want("a", ListsAll)
+			w.pass(3 * time.Hour) // others ask it too, up to the end
 			w.asker.set(sound)
-			w.pass(50*time.Minute - time.Since(began) - time.Second)
+			w.pass(2*time.Hour - time.Second)
 			w.want("a", ListsAll)
-			w.pass(testEvery + testEvery/5)
+			w.pass(2 * slowest * testEvery)
 			w.want("a", Up)
+		}},
+		{"a list that does not answer its first tests says so", func(w *ward) {
+			w.asker.set(below("a.example.org", always(Reply{Reason: "servfail"})))
+			w.Test(w.t.Context())
+			for _, s := range w.Snapshot() {
+				if s.List == "a" && (s.Condition != Untested || s.Reason != "no answer to its first tests: servfail" || s.Remedy == "") {
+					w.t.Errorf("%+v", s)
+				}
+			}
 		}},
 		{"but no longer than any resolver keeps an answer", func(w *ward) {
 			w.allUp()
@@ -69,7 +78,7 @@ func TestHealth(t *testing.T) {
 			}))
 			w.Confirm(w.t.Context(), "a", IP4)
 			w.asker.set(sound)
-			w.pass(maxHold + testEvery + testEvery/5)
+			w.pass(maxHold + 3*testEvery)
 			w.want("a", Up)
 		}},
 		{"hits of clean clients that jump call for a test at once", func(w *ward) {
@@ -173,7 +182,8 @@ func TestHealth(t *testing.T) {
 			w.want("white", Suspended)
 			w.wantLines(`list=white from=up to=suspended reason="answered 127.0.10.3: over the limit: no trust"`)
 			w.pass(2 * testEvery)
-			w.want("white", ListsAll) // its tests say more than the one answer did
+			w.want("white", Suspended) // its tests say the same
+			w.wantLines(`list=white from=up to=suspended reason="answered 127.0.10.3: over the limit: no trust"`)
 		}},
 		{"an allow list whose test entry has the suspect code is well", func(w *ward) {
 			w.asker.set(below("white.example.org", func(name string) Reply {

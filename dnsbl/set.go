@@ -222,6 +222,9 @@ func (s *Set) known(t *target, record []byte, stage Stage, buf []Answer, last bo
 	return buf, v.settle(last)
 }
 
+// landing is within what time after it was asked a question is answered, or given up.
+const landing = 30 * time.Second
+
 // A view fills answers from records.
 type view struct {
 	set     *Set
@@ -255,7 +258,9 @@ func (v *view) take(record []byte, whole, registered bool) {
 		if a.List.Form == Whole && !whole || a.List.Form == Registered && !registered {
 			continue
 		}
-		v.fill(a, e)
+		if v.fill(a, e); len(a.Matches) > 0 {
+			a.Heard = v.set.cache.time(base + staleTicks).Add(landing)
+		}
 	}
 }
 

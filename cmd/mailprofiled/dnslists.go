@@ -68,7 +68,7 @@ func printLists(lists []admin.DNSList, now time.Time, w io.Writer) {
 
 func printOverlap(lists []admin.DNSList, w io.Writer) {
 	for _, l := range lists {
-		fmt.Fprintf(w, "%s: %d visits, %d alone\n", l.List, l.Visits, l.Alone)
+		fmt.Fprintf(w, "%s: %s, %d alone\n", l.List, count(int(l.Visits), "visit"), l.Alone)
 		for _, o := range l.Overlap {
 			fmt.Fprintf(w, "  %s %d (%.0f %%)\n", o.List, o.Visits, 100*float64(o.Visits)/float64(max(l.Visits, 1)))
 		}
