@@ -6,6 +6,7 @@ import (
 	"io"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/wiring"
@@ -61,6 +62,14 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	}
 	if n := mistakes(databases); n > 0 {
 		fmt.Fprintf(stderr, "mailprofiled check: %s in the databases\n", count(n, "mistake"))
+		code = exitFailed
+	}
+	_, people, _ := wiring.LoadAccounts(cfg.AccountsFile(), nil, time.Now())
+	for _, p := range append(people, cfg.ExpiredExceptions(time.Now())...) {
+		fmt.Fprintln(problems, p)
+	}
+	if n := mistakes(people); n > 0 {
+		fmt.Fprintf(stderr, "mailprofiled check: %s in the file of accounts\n", count(n, "mistake"))
 		code = exitFailed
 	}
 	if p := checkKey(cfg); p != nil {

@@ -82,7 +82,7 @@ func (d *daemon) newGeneration(cfg *config.Config, own rules, hash *logging.Hash
 	if err != nil {
 		return nil, err
 	}
-	limits, err := d.counted.Limits(cfg)
+	limits, err := d.counted.Limits(cfg, own.accounts)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +129,7 @@ func (d *daemon) resolver(servers []netip.AddrPort, cache int64) *sharedResolver
 func (d *daemon) begin(next *generation) *generation {
 	wiring.WatchLists(next.cfg, next.resolver.Resolver, d.health)
 	d.counted.Apply(next.cfg)
+	d.tellLimits(next.cfg)
 	return d.current.Swap(next)
 }
 

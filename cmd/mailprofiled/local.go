@@ -36,7 +36,7 @@ func (d *daemon) followLists(ctx context.Context) {
 		select {
 		case <-again.C:
 			d.refresh(ctx, time.Now())
-			d.refreshGeo(ctx, time.Now())
+			d.refreshFiles(ctx, time.Now())
 		case <-ctx.Done():
 			return
 		}

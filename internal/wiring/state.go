@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"mailprofiled/internal/accounts"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/memory"
@@ -54,9 +55,10 @@ func (c *Counters) Apply(cfg *config.Config) {
 	c.Grants.SetWritten(cfg.Accounts.Exceptions)
 }
 
-// Limits are those of the configuration, counted in c. It is called by one goroutine
+// Limits are those of the configuration, counted in c. The file of accounts, which
+// may be nil, tells of their age and plan. It is called by one goroutine
 // at a time. Who watches them is a *memory.Busiest.
-func (c *Counters) Limits(cfg *config.Config) (engine.Limits, error) {
+func (c *Counters) Limits(cfg *config.Config, file *accounts.File) (engine.Limits, error) {
 	if c.hashed != cfg.Log.Hashed { // nobody is to be shown who was named the other way
 		c.hashed, c.busiest = cfg.Log.Hashed, new(memory.Busiest)
 	}
@@ -67,7 +69,7 @@ func (c *Counters) Limits(cfg *config.Config) (engine.Limits, error) {
 	if err != nil {
 		return engine.Limits{}, err
 	}
-	return engine.Limits{Rules: rules, Store: c.Table, Accounts: c.Accounts, Watch: c.busiest}, nil
+	return engine.Limits{Rules: rules, Store: c.Table, Accounts: c.Accounts, Born: born(file), Watch: c.busiest}, nil
 }
 
 // A limitSpace lets the store keep the counters of limits.

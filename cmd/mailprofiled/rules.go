@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"mailprofiled/internal/accounts"
+	"mailprofiled/internal/config"
+	"mailprofiled/internal/geo"
+	"mailprofiled/internal/local"
+	"mailprofiled/internal/wiring"
+)
+
+// rules are the operator's own, and the databases that some go by.
+type rules struct {
+	local    *local.Set     // nil for none
+	geo      *geo.Set       // nil for none
+	accounts *accounts.File // nil for none
+}
+
+// A flaw is why rules cannot be used: the zero one is none.
+type flaw struct{ local, geo, accounts bool }
+
+func (f flaw) fatal() bool { return f.local || f.geo || f.accounts }
+
+// String names what is at fault, as the subject of "have" and "cannot".
+func (f flaw) String() string {
+	var all []string
+	for _, part := range []struct {
+		bad  bool
+		name string
+	}{{f.local, "local rules"}, {f.geo, "databases"}, {f.accounts, "lines of accounts"}} {
+		if part.bad {
+			all = append(all, part.name)
+		}
+	}
+	return strings.Join(all, " and ")
+}
+
+// loadRules loads the rules with their files and databases, and gives the
+// configuration with what the files hold. What old has read is taken over.
+func loadRules(cfg *config.Config, old rules) (r rules, with *config.Config, problems []config.Problem, bad flaw) {
+	r.local, with, problems, bad.local = wiring.LoadLocal(cfg, old.local)
+	places, said, fatal := wiring.LoadGeo(cfg.GeoFiles(), old.geo)
+	r.geo, bad.geo = places, fatal
+	problems = append(problems, said...)
+	r.accounts, said, bad.accounts = wiring.LoadAccounts(cfg.AccountsFile(), old.accounts, time.Now())
+	return r, with, append(problems, said...), bad
+}
+
+// rulesBeside looks at the rules, files and databases of a configuration that has
+// mistakes elsewhere.
+func rulesBeside(report *config.Report, old rules) []config.Problem {
+	_, places, _ := wiring.LoadGeo(report.Geo, old.geo)
+	_, people, _ := wiring.LoadAccounts(report.Accounts, old.accounts, time.Now())
+	return slices.Concat(wiring.RulesBeside(report, old.local), places, people)
+}
+
+// refreshFiles looks at the databases and the file of accounts, and takes in those
+// that changed, for sessions under way too. The policy stays the same: it is the word of the operator.
+func (d *daemon) refreshFiles(ctx context.Context, now time.Time) {
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
+		return
+	}
+	g := d.current.Load()
+	changes, problems := g.geo.Refresh(now)
+	d.logProblems(wiring.GeoProblems(g.cfg.GeoFiles(), problems))
+	for _, c := range changes {
+		d.logger.Info("database taken in", "file", c.Path, "type", c.Type, "entries", c.Entries, "built", c.Built, "before", c.Before)
+	}
+	if g.accounts == nil {
+		return
+	}
+	change, said := g.accounts.Refresh(now)
+	d.logProblems(wiring.AccountProblems(g.cfg.AccountsFile(), said))
+	if change != nil {
+		d.logger.Info("file of accounts taken in", "file", g.accounts.Path(), "accounts", change.Accounts, "before", change.Before)
+	}
+}

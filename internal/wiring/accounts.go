@@ -1,0 +1,48 @@
+package wiring
+
+import (
+	"time"
+
+	"mailprofiled/internal/accounts"
+	"mailprofiled/internal/config"
+)
+
+// LoadAccounts opens the operator's file of accounts; nil where the configuration
+// names none. old, which may be nil, is taken over if it is of the same path. With
+// fatal it cannot be used; other problems are lines that were left out.
+func LoadAccounts(named config.AccountsFile, old *accounts.File, now time.Time) (file *accounts.File, problems []config.Problem, fatal bool) {
+	if named.Path == "" {
+		return nil, nil, false
+	}
+	if old != nil && old.Path() == named.Path {
+		_, said := old.Refresh(now)
+		return old, AccountProblems(named, said), false
+	}
+	file, said := accounts.Open(named.Path, now)
+	return file, AccountProblems(named, said), file == nil
+}
+
+// AccountProblems words problems with the file of accounts as those of the
+// configuration: of the file as a whole at the line that names it.
+func AccountProblems(named config.AccountsFile, said []accounts.Problem) []config.Problem {
+	problems := make([]config.Problem, len(said))
+	for i, p := range said {
+		problems[i] = config.Problem{File: p.File, Line: p.Line, Key: "accounts.file", What: p.What, Remedy: p.Remedy, Warning: p.Warning}
+		if p.Line == 0 {
+			problems[i].File, problems[i].Line = named.At.File, named.At.Line
+			problems[i].What = "accounts.file: " + p.What
+		}
+	}
+	return problems
+}
+
+// born tells since when an account is there, and on which plan, by the file.
+func born(file *accounts.File) func(account string) (time.Time, string) {
+	if file == nil {
+		return nil
+	}
+	return func(account string) (time.Time, string) {
+		a, _ := file.Find(account)
+		return a.Created, a.Plan
+	}
+}
