@@ -80,6 +80,7 @@ func (k *keeper) release() {
 	if k.attempt {
 		return
 	}
+	k.publish()
 	for _, c := range k.held {
 		c <- nil
 	}

@@ -219,6 +219,7 @@ func (k *keeper) note(err error, what string) {
 
 // answer tells all who wait for a sync.
 func (k *keeper) answer(err error) {
+	k.publish() // whoever has the answer finds the Status like it
 	for _, c := range slices.Concat(k.held, k.covered, k.waiting) {
 		c <- err
 	}

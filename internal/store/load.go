@@ -52,9 +52,6 @@ func (k *keeper) load() Loaded {
 	}
 	k.base = newest
 	l.Took = time.Since(began)
-	if !l.Fresh {
-		k.o.Logger.Info("state read", "path", k.o.Dir, "records", l.Records, "bytes", l.Bytes, "took", l.Took.Round(time.Millisecond).String())
-	}
 	return l
 }
 
