@@ -40,6 +40,11 @@ func (c controlCommand) run(args []string, stdout, stderr io.Writer, ask func(co
 	if code, ok := parse(c.fs, args, stdout, stderr); !ok {
 		return code
 	}
+	return c.talk(stderr, ask)
+}
+
+// talk lets ask talk to the daemon.
+func (c controlCommand) talk(stderr io.Writer, ask func(context.Context, *admin.Client) (int, error)) int {
 	socket := config.ControlSocket(*c.path)
 	if socket == "" {
 		fmt.Fprintf(stderr, "mailprofiled %s: %s switches the control socket off; name one in admin.control and restart\n", c.fs.Name(), *c.path)

@@ -36,6 +36,8 @@ func commands() []command {
 		{"explain", "judge one visit now, and say why", runExplain},
 		{"status", "tell how the running daemon is", runStatus},
 		{"lists", "tell how each DNS list is, and what it does here", runLists},
+		{"limits", "tell which limits are in force, and how often each spoke", runLimits},
+		{"accounts", "look at accounts and their limits, and change them", runAccounts},
 		{"reload", "have the running daemon take over a changed configuration", runReload},
 		{"version", "print version, commit and Go version", runVersion},
 	}

@@ -28,7 +28,7 @@ func (d *daemon) status() *admin.Status {
 		MTA:      mtaOf(st),
 		Cache:    admin.Cache{Limit: g.cfg.DNS.CacheBytes},
 		Verdicts: d.metrics.Verdicts(), Findings: d.metrics.Findings(),
-		Store: d.stateStatus(),
+		Limits: d.limitStatus(g.cfg), Store: d.stateStatus(),
 		Lists: dnsListStatus(d.health),
 		Local: localStatus(g.local, time.Now()), Geo: geoStatus(g.geo),
 	}

@@ -78,6 +78,7 @@ func printStatus(s *admin.Status, w io.Writer) {
 	if len(s.Lists) > 0 {
 		row("lists", "%s", listsText(s.Lists))
 	}
+	row("limits", "%s", limitsText(&s.Limits))
 	row("state", "%s", stateText(s))
 	row("log", "%s lost", count(int(s.Log.LostLines), "line"))
 	tw.Flush()

@@ -35,6 +35,7 @@ func TestPrintStatus(t *testing.T) {
 			Verdicts: map[string]uint64{"continue": 1200, "tempfail": 80, "reject": 20},
 			Findings: map[string]uint64{"rdns-missing": 70, "helo-is-us": 20, "a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1, "g": 1, "h": 1, "i": 1, "j": 1},
 			Retry:    admin.Retry{Deferred: 12, Passed: 1},
+			Limits:   admin.LimitStatus{InForce: 3, ByAge: true, Learning: true, Learnt: now.Add(30 * 24 * time.Hour)},
 			Store:    admin.Store{Path: "/var/lib/mailprofiled", Kept: true, Bytes: 5 << 20, Accounts: 321, Counters: 987},
 			Lists:    []admin.DNSList{{List: "spamcop", State: "up"}, {List: "psbl", State: "up"}},
 			Local: []admin.LocalRule{
@@ -69,6 +70,7 @@ DNS        127.0.0.1:53 up, 1.2 ms, 3 of 4567 queries failed
 cache      1234 names and addresses, 1.2 MiB of 256 MiB, 5678 hits
 retry      12 asked to come back, 1 network came back
 lists      2 of 2 up
+limits     3 in force; those by age only report on accounts first seen before 2026-12-24 03:00 UTC
 state      321 accounts, 987 counters of limits, 5 MiB in /var/lib/mailprofiled
 log        0 lines lost
 
@@ -87,6 +89,7 @@ local rules:
 			s.DNS.TurnedAway = 9
 			s.Log.LostLines = 1
 			s.Lists[1].State = "silent"
+			s.Limits = admin.LimitStatus{Learning: true}
 			s.Store.Kept, s.Store.Error, s.Store.Remedy, s.Store.Since = false, "no space left on device", "Make room", now.Add(-3*time.Minute)
 			s.Local = []admin.LocalRule{{Where: "m.toml:9", Action: "deny", State: "expired", Files: []admin.LocalFile{
 				{File: "/etc/deny.txt", Entries: 1, Hits: 1, Loaded: now.Add(-time.Hour), Trouble: "/etc/deny.txt: binary data, not a list; see what has been put there"},
@@ -116,6 +119,7 @@ DNS        127.0.0.1:53 DOWN, 1.2 ms, 3 of 4567 queries failed
 cache      1234 names and addresses, 1.2 MiB of 256 MiB, 5678 hits
 retry      12 asked to come back, 1 network came back
 lists      1 of 2 up; not counted: psbl (silent)
+limits     0 in force
 state      321 accounts, 987 counters of limits; not kept in /var/lib/mailprofiled since 3m00s ago
 log        1 line lost
 

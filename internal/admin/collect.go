@@ -28,6 +28,8 @@ func (t tally) Describe(to chan<- *prometheus.Desc) {
 	to <- verdictsDesc
 	to <- findingsDesc
 	to <- reloadsDesc
+	to <- limitRefusals
+	to <- limitReports
 }
 
 func (t tally) Collect(to chan<- prometheus.Metric) {
@@ -41,6 +43,7 @@ func (t tally) Collect(to chan<- prometheus.Metric) {
 	t.m.eachFinding(func(id string, n uint64) { to <- counter(findingsDesc, n, id) })
 	to <- counter(reloadsDesc, t.m.reloads.ok.Load(), "ok")
 	to <- counter(reloadsDesc, t.m.reloads.failed.Load(), "failed")
+	t.m.limits.collect(to)
 }
 
 func counter(d *prometheus.Desc, n uint64, labels ...string) prometheus.Metric {
@@ -100,6 +103,7 @@ var readings = []reading{
 	counts("store_errors_total", "Failures of the store that keeps state.", func(s *Status) uint64 { return s.Store.Errors }),
 	measures("store_bytes", "What the state takes on disk.", func(s *Status) float64 { return float64(s.Store.Bytes) }),
 	measures("store_kept", "Whether changes of the state are on disk within a second.", func(s *Status) float64 { return truth(s.Store.Kept) }),
+	measures("accounts_learning", "Whether accounts that are first seen now are of unknown age.", func(s *Status) float64 { return truth(s.Limits.Learning) }),
 	measures("accounts", "Accounts of which it is known since when.", func(s *Status) float64 { return float64(s.Store.Accounts) }),
 	counts("log_lost_lines_total", "Log lines that could not be written.", func(s *Status) uint64 { return s.Log.LostLines }),
 	measures("config_last_reload_successful", "Whether the last reload was taken over; 1 where there was none.", func(s *Status) float64 { return truth(len(s.Config.Refused) == 0) }),

@@ -21,8 +21,10 @@ type Control struct {
 	Reload func(context.Context) *Reload
 	// Explain judges one visit, if the daemon judges by the settings of that id,
 	// or whatever they are where it is "". Else it gives ErrOtherSettings.
-	Explain func(settings string, q engine.Query) (*engine.Record, error)
-	Logger  *slog.Logger
+	Explain  func(settings string, q engine.Query) (*engine.Record, error)
+	Limits   func() *Limits
+	Accounts Accounts
+	Logger   *slog.Logger
 }
 
 // A Reload is the outcome of one. Nothing was changed if there are Errors.
@@ -50,6 +52,8 @@ func (c *Control) handler() http.Handler {
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, c.Status()) })
 	mux.HandleFunc("POST /v1/reload", c.reload)
 	mux.HandleFunc("POST /v1/explain", c.explain)
+	mux.HandleFunc("GET /v1/limits", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, c.Limits()) })
+	c.accountRoutes(mux)
 	return mux
 }
 

@@ -31,8 +31,6 @@ const otherFinding = "other"
 // Observer, and safe for concurrent use. Verdict and Wait neither allocate nor
 // block.
 type Metrics struct {
-	LimitRefusals *prometheus.CounterVec // by limit
-
 	registry *prometheus.Registry
 	verdicts [len(actions)][len(stages)][len(modes)]atomic.Uint64
 	findings map[string]*atomic.Uint64 // all that are judged and have no name behind them, and otherFinding; not changed once made
@@ -41,6 +39,7 @@ type Metrics struct {
 	names    atomic.Int64              // how many
 	waits    [len(stages)]prometheus.Observer
 	reloads  struct{ ok, failed atomic.Uint64 }
+	limits   limitCounts
 }
 
 var _ engine.Observer = (*Metrics)(nil)
@@ -52,8 +51,6 @@ func NewMetrics(status func() *Status) *Metrics {
 		registry: prometheus.NewRegistry(),
 		findings: map[string]*atomic.Uint64{otherFinding: new(atomic.Uint64)},
 		kinds:    make(map[string]bool),
-
-		LimitRefusals: prometheus.NewCounterVec(counterOpts("limit_refusals_total", "Answers other than continue because a limit was reached."), []string{"limit"}),
 	}
 	for _, info := range profile.Findings() {
 		if kind, _, named := strings.Cut(info.ID, ":"); named {
@@ -69,18 +66,13 @@ func NewMetrics(status func() *Status) *Metrics {
 		m.waits[i] = waits.WithLabelValues(stage)
 	}
 	m.registry.MustRegister(
-		m.LimitRefusals, waits,
-		tally{m}, snapshot{status},
+		waits, tally{m}, snapshot{status},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
 }
 
 const prefix = "mailprofiled_"
-
-func counterOpts(name, help string) prometheus.CounterOpts {
-	return prometheus.CounterOpts{Name: prefix + name, Help: help}
-}
 
 // Verdict counts a verdict and its findings.
 func (m *Metrics) Verdict(action profile.Action, stage, mode string, visit, own []profile.Finding) {
@@ -89,14 +81,7 @@ func (m *Metrics) Verdict(action profile.Action, stage, mode string, visit, own 
 	}
 	m.count(visit)
 	m.count(own)
-	if action == profile.Continue {
-		return
-	}
-	for i := range own {
-		if name, ok := strings.CutPrefix(own[i].ID, "limit:"); ok && !own[i].Monitor {
-			m.LimitRefusals.WithLabelValues(name).Inc()
-		}
-	}
+	m.limits.note(action, mode, own)
 }
 
 func (m *Metrics) count(findings []profile.Finding) {

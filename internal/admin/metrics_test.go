@@ -103,7 +103,11 @@ func TestMetricsCount(t *testing.T) {
 	m.Reloaded(true)
 	m.Reloaded(false)
 	m.Reloaded(false)
-	m.LimitRefusals.WithLabelValues("new accounts").Inc()
+	over := []profile.Finding{{ID: "limit:new accounts"}, {ID: "limit:told", Monitor: true}}
+	m.limits.note(profile.TempFail, "enforce", over)
+	m.limits.note(profile.TempFail, "monitor", over) // nothing is refused then
+	m.limits.note(profile.Continue, "enforce", over[1:])
+	m.KnowLimits([]string{"quiet"})
 	got := scrape(t, m)
 	for _, want := range []string{
 		`mailprofiled_verdicts_total{action="tempfail",mode="enforce",stage="rcpt"} 1`,
@@ -124,6 +128,11 @@ func TestMetricsCount(t *testing.T) {
 		`mailprofiled_list_harsher_total{list="zen"} 3`,
 		`mailprofiled_list_hits_total{list="gone"} 0`,
 		`mailprofiled_limit_refusals_total{limit="new accounts"} 1`,
+		`mailprofiled_limit_reports_total{limit="new accounts"} 1`,
+		`mailprofiled_limit_refusals_total{limit="told"} 0`,
+		`mailprofiled_limit_reports_total{limit="told"} 3`,
+		`mailprofiled_limit_refusals_total{limit="quiet"} 0`,
+		`mailprofiled_accounts_learning 0`,
 
 		`mailprofiled_sessions_open 3`,
 		`mailprofiled_sessions_total 10`,

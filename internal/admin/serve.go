@@ -34,6 +34,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, logger *slog.Log
 		WriteTimeout:      writeTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, peerKey{}, c) },
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	ended := make(chan error, 1)
@@ -51,6 +52,17 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, logger *slog.Log
 	}
 	<-ended
 	return nil
+}
+
+// peerKey is where the context of a request has its connection.
+type peerKey struct{}
+
+// asker names who sent a request; "" for not known.
+func asker(ctx context.Context) string {
+	if c, ok := ctx.Value(peerKey{}).(net.Conn); ok {
+		return peer(c)
+	}
+	return ""
 }
 
 // A crowd is a listener that lets so many in at once and tells the others.

@@ -37,10 +37,19 @@ type Status struct {
 	Findings map[string]uint64 `json:"findings"` // by finding, those that were found
 	Log      Log               `json:"log"`
 	Retry    Retry             `json:"retry"`
+	Limits   LimitStatus       `json:"limits"`
 	Store    Store             `json:"store"`
 	Lists    []DNSList         `json:"lists"` // in the order of lists.use
 	Local    []LocalRule       `json:"local"` // the operator's own rules, in their order
 	Geo      []Database        `json:"geo"`   // databases in use
+}
+
+// LimitStatus is how limits are. All of them: see Limits.
+type LimitStatus struct {
+	InForce  int       `json:"in_force"`
+	Learning bool      `json:"learning"` // accounts first seen before Learnt are of unknown age, and it has not come
+	ByAge    bool      `json:"by_age"`   // some limits ask for it: they only report on those
+	Learnt   time.Time `json:"learnt,omitzero"`
 }
 
 // Store is how what outlives the daemon is kept: counters of limits, and since when accounts are
