@@ -1,6 +1,7 @@
 package dnsbl
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -272,6 +273,80 @@ func TestConfirm(t *testing.T) {
 		w.want("a", ListsAll)
 		if !w.Confirm(t.Context(), "domains", Domain) || !w.Confirm(t.Context(), "white", IP6) {
 			t.Error("sound lists are not confirmed")
+		}
+	})
+}
+
+// TestConfirmSince: a hit of before the last question that was passed costs none; one
+// that came after it is never confirmed by it, however short after.
+func TestConfirmSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t)
+		w.allUp()
+		ask := func(heard time.Time) (bool, int) {
+			w.asker.names()
+			good := w.ConfirmSince(t.Context(), "a", IP4, heard)
+			return good, len(w.asker.names())
+		}
+		before := time.Now()
+		w.pass(time.Second)
+		if good, n := ask(before); !good || n != 1 {
+			t.Errorf("the first one: %v, %d questions", good, n)
+		}
+		w.pass(time.Hour)
+		if good, n := ask(before); !good || n != 0 {
+			t.Errorf("once more, of an old hit: %v, %d questions", good, n)
+		}
+		w.asker.set(below("a.example.org", always(timedOut())))
+		if good, n := ask(time.Now()); good || n != 1 {
+			t.Errorf("a new one, and no answer: %v, %d questions", good, n)
+		}
+		if good, n := ask(before); !good || n != 0 {
+			t.Errorf("of the old hit again: %v, %d questions", good, n)
+		}
+		w.asker.set(sound)
+		if good, n := ask(time.Now()); !good || n != 1 {
+			t.Errorf("answered again: %v, %d questions", good, n)
+		}
+		w.pass(time.Millisecond)
+		w.asker.set(below("a.example.org", always(found("127.0.0.2"))))
+		if good, n := ask(time.Now()); good || n != 1 {
+			t.Errorf("it went mad since: %v, %d questions", good, n)
+		}
+		w.want("a", ListsAll)
+		if good, _ := ask(before); good {
+			t.Error("a list that is away confirms nothing")
+		}
+	})
+}
+
+// TestConfirmationsAreApart: a flood of listed clients costs a bounded number of questions.
+func TestConfirmationsAreApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t)
+		w.allUp()
+		w.asker.names()
+		var all sync.WaitGroup
+		began := time.Now()
+		for range 1000 {
+			all.Go(func() {
+				if !w.Confirm(t.Context(), "a", IP4) {
+					t.Error("not confirmed")
+				}
+			})
+			time.Sleep(time.Millisecond)
+		}
+		all.Wait()
+		if n := len(w.asker.names()); n > int(time.Since(began)/confirmApart)+1 {
+			t.Errorf("%d questions in %v", n, time.Since(began))
+		}
+		w.pass(confirmApart)
+		w.Confirm(t.Context(), "a", IP4)
+		w.pass(time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), confirmApart/2)
+		defer cancel()
+		if w.Confirm(ctx, "a", IP4) {
+			t.Error("confirmed by a question that was before it")
 		}
 	})
 }

@@ -33,6 +33,9 @@ func Merge(all ...[]Answer) []Answer {
 func (a *Answer) add(b *Answer) {
 	a.Cached = a.Cached && b.Cached
 	a.Took = max(a.Took, b.Took)
+	if b.Heard.After(a.Heard) {
+		a.Heard = b.Heard
+	}
 	a.Reason = cmp.Or(a.Reason, b.Reason)
 	switch {
 	case a.State == b.State:

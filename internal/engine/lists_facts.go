@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"mailprofiled/dnsbl"
 	"mailprofiled/profile"
@@ -16,6 +17,7 @@ type listHit struct {
 	profile.ListHit
 	list    *dnsbl.List
 	subject dnsbl.Subject
+	heard   time.Time // when it came, or later
 }
 
 // accuses reports whether a hit speaks against the client, whatever [points] makes
@@ -30,7 +32,7 @@ func appendHits(hits []listHit, sub dnsbl.Subject, answers []dnsbl.Answer) []lis
 		a := &answers[i]
 		if (a.State == dnsbl.Unknown || a.Stale) && a.List.Lift() < 0 {
 			possible := profile.ListHit{ID: "dnswl:" + a.List.ID, Group: a.List.Group, Points: a.List.Lift(), Possible: true}
-			hits = append(hits, listHit{possible, a.List, sub})
+			hits = append(hits, listHit{possible, a.List, sub, a.Heard})
 		}
 		if a.State != dnsbl.Hit {
 			continue
@@ -47,7 +49,7 @@ func appendHits(hits []listHit, sub dnsbl.Subject, answers []dnsbl.Answer) []lis
 			h.ID = "dnsbl:" + a.List.ID
 		}
 		h.Detail, h.Text = worded(sub, a)
-		hits = append(hits, listHit{h, a.List, sub})
+		hits = append(hits, listHit{h, a.List, sub, a.Heard})
 	}
 	return hits
 }

@@ -155,7 +155,10 @@ func (d *doorman) Judged(seen dnsbl.VisitSeen) {
 	d.judged = append(d.judged, seen)
 }
 
-func (d *doorman) Confirm(ctx context.Context, id string, kind dnsbl.Asks) bool {
+func (d *doorman) ConfirmSince(ctx context.Context, id string, kind dnsbl.Asks, heard time.Time) bool {
+	if heard.IsZero() {
+		panic("a hit of no time")
+	}
 	d.mu.Lock()
 	d.confirmed = append(d.confirmed, id+" "+map[dnsbl.Asks]string{dnsbl.IP4: "ip4", dnsbl.IP6: "ip6", dnsbl.Domain: "domain"}[kind])
 	silent, mad := d.silent, d.mad[id]

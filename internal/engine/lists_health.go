@@ -19,8 +19,9 @@ type ListWatch interface {
 	// Counts reports whether a list is asked and trusted.
 	Counts(id string) bool
 	Judged(dnsbl.VisitSeen)
-	// Confirm reports whether a list that hit still does not list what it cannot list.
-	Confirm(ctx context.Context, id string, kind dnsbl.Asks) bool
+	// ConfirmSince reports whether a list did not list what it cannot list after it
+	// gave a hit, which came at that time or before.
+	ConfirmSince(ctx context.Context, id string, kind dnsbl.Asks, heard time.Time) bool
 	// Swayed is told of a verdict that would have been milder, or else harsher, had
 	// that list been silent.
 	Swayed(id string, harsher bool)
@@ -68,10 +69,15 @@ func (v *Visit) confirmLists(rcpt *profile.Recipient, deadline time.Time) {
 		return
 	}
 	var open []confirmation
+	heard := make(map[confirmation]time.Time)
 	for i := range tx.listHits {
 		h := &tx.listHits[i]
-		if c := confirmationOf(h); tx.unconfirmed(*h) && !slices.Contains(open, c) {
-			open = append(open, c)
+		if c := confirmationOf(h); tx.unconfirmed(*h) {
+			if last, asked := heard[c]; !asked {
+				open, heard[c] = append(open, c), h.heard
+			} else if h.heard.After(last) {
+				heard[c] = h.heard
+			}
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline.Sub(v.e.o.Now()))
@@ -79,7 +85,7 @@ func (v *Visit) confirmLists(rcpt *profile.Recipient, deadline time.Time) {
 	good := make([]bool, len(open))
 	asks := make([]func(), len(open))
 	for i, c := range open {
-		asks[i] = func() { good[i] = v.e.o.ListWatch.Confirm(ctx, c.list, c.kind) }
+		asks[i] = func() { good[i] = v.e.o.ListWatch.ConfirmSince(ctx, c.list, c.kind, heard[c]) }
 	}
 	together(asks...)
 	if tx.confirmed == nil {

@@ -209,6 +209,52 @@ func TestAListThatGoesMadHarmsNobody(t *testing.T) {
 	}
 }
 
+// TestAListGoesMadAmongTrulyListed clients, of whom it confirmed one a moment ago:
+// still none of the others is harmed. Who was listed before is not either, once it is known.
+func TestAListGoesMadAmongTrulyListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := watchedLists(t, tested(t, "bl", 12, dnsbl.Connect))
+		spammer := Client{Addr: netip.MustParseAddr("203.0.113.5")}
+		h.zones.set("5.113.0.203.bl.test", "127.0.0.2")
+		send := func(c Client) profile.Action { return h.deliver(c, "mail.good.example", fromGood, toUser).Action }
+		if a := send(spammer); a != profile.Reject {
+			t.Errorf("a spammer: %v", a)
+		}
+		h.zones.set(".bl.test", "127.0.0.2")
+		for range 3 {
+			if a := send(good); a != profile.Continue {
+				t.Errorf("a clean client, just after: %v", a)
+			}
+		}
+		if a := send(spammer); a == profile.Reject {
+			t.Errorf("the spammer, by a list that is away: %v", a)
+		}
+	})
+}
+
+// TestAListedClientThatIsKnownCostsNoQuestion: the list has confirmed since.
+func TestAListedClientThatIsKnownCostsNoQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := watchedLists(t, tested(t, "bl", 12, dnsbl.Connect))
+		h.zones.set("7.2.0.192.bl.test", "127.0.0.2")
+		send := func() {
+			if a := h.deliver(good, "mail.good.example", fromGood, toUser); a.Action != profile.Reject {
+				t.Errorf("%+v", a)
+			}
+		}
+		send()
+		time.Sleep(45 * time.Second)
+		send() // after this, the cache's answer is older than a confirmation for certain
+		h.zones.questions()
+		for range 10 {
+			send()
+		}
+		if asked := h.zones.questions(); len(asked) > 0 {
+			t.Errorf("asked %v", asked)
+		}
+	})
+}
+
 // TestTrulyListedClientsAreRefused, by the same health, however many they are.
 func TestTrulyListedClientsAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
