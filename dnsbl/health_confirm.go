@@ -36,11 +36,14 @@ func (h *Health) ConfirmSince(ctx context.Context, id string, kind Asks, heard t
 	if w == nil || !w.counts.Load() {
 		return false
 	}
+	arrived := time.Now()
+	if heard.After(arrived) { // the cache does not know it so exactly
+		heard = arrived
+	}
 	c := &w.confirms[kind>>1%subjectKinds]
 	if c.since(heard) {
 		return w.counts.Load()
 	}
-	arrived := time.Now()
 	select {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()
