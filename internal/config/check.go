@@ -32,6 +32,7 @@ func check(l *loader, c *Config, main *source) {
 	l.checkStrangers(c)
 	l.checkDirectories(c)
 	l.checkDNSLists(c)
+	l.checkLimitPoints(c)
 	l.checkGeo(c)
 	l.checkLimits(c)
 	if c.Milter.AnswerAtMail {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"slices"
-	"strings"
 )
 
 // keysLater are the keys that the manual promises and this version refuses.
@@ -41,18 +40,10 @@ func plainChoice(texts ...string) Kind {
 	return choiceKind(words...)
 }
 
-// findingsPromised are the ids of the manual that may not be judged yet, and
-// those that end in a name of the operator's.
-var (
-	findingsPromised = []string{
-		"helo-many", "rcpt-unknown", "rcpt-error", "rcpt-harvest", "rcpt-trap", "account-hijack",
-		"history-good", "history-bad", "first-seen",
-	}
-	findingsNamed = []string{"limit:"}
-)
-
-func promisedFinding(id string) bool {
-	return slices.Contains(findingsPromised, id) || slices.ContainsFunc(findingsNamed, func(prefix string) bool {
-		return strings.HasPrefix(id, prefix)
-	})
+// findingsPromised are the ids of the manual that are not judged yet.
+var findingsPromised = []string{
+	"helo-many", "rcpt-unknown", "rcpt-error", "rcpt-harvest", "rcpt-trap", "account-hijack",
+	"history-good", "history-bad", "first-seen",
 }
+
+func promisedFinding(id string) bool { return slices.Contains(findingsPromised, id) }

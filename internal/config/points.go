@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mailprofiled/profile"
+	"mailprofiled/ratelimit"
 )
 
 // maxPoints bounds one finding's points, both ways; thresholds go as far.
@@ -65,6 +66,12 @@ func knownFinding(s spot) bool {
 		s.fail("points for "+quote(prefix)+": no list is named", "write the id of one: "+quote(prefix+"spamcop"))
 		return false
 	}
+	if name, ok := strings.CutPrefix(s.last, limitFinding); ok && name != "" {
+		return true // likewise
+	} else if ok {
+		s.fail("points for "+quote(limitFinding)+": no limit is named", "write its name: "+quote(limitFinding+"new accounts"))
+		return false
+	}
 	if promisedFinding(s.last) {
 		s.notYet()
 		return false
@@ -103,6 +110,8 @@ func pointsNumber(f float64, s spot) (any, bool) {
 		return s.bad(shown, "DNS trouble is no evidence and has no points", `use 0, "tempfail", "off" or "monitor"`)
 	case s.last == retryPassed && f != 0:
 		return s.bad(shown, "it lets a deferred visit pass and has no points", `use 0, "off" or "monitor"`)
+	case strings.HasPrefix(s.last, limitFinding):
+		return s.bad(shown, "a limit has no points: it refuses, or reports", `use "off" or "monitor"`)
 	case info.Fixed && f != 0:
 		return s.bad(shown, "the rules in [[local]] say what they do", `use "off" or "monitor"`)
 	case s.last == localPoints:
@@ -137,11 +146,30 @@ func pointsWord(text string, s spot) (any, bool) {
 	return s.bad(quote(text), "not known", `use a number, "off" or "monitor"`)
 }
 
+// limitFinding stands before the name of a limit in the id of its finding.
+const limitFinding = "limit:"
+
+// checkLimitPoints warns of limits that are named in [points] and are not there.
+func (l *loader) checkLimitPoints(c *Config) {
+	for _, set := range l.settings {
+		if set.key.Name != "points.*" || set.value == nil {
+			continue
+		}
+		name, ok := strings.CutPrefix(set.spot.last, limitFinding)
+		if ok && !slices.ContainsFunc(c.Limits, func(limit ratelimit.Limit) bool { return limit.Name == name }) {
+			set.spot.warn(quote(set.spot.last)+": there is no limit of that name", "name one of [[limit]], or remove it")
+		}
+	}
+}
+
 // finding gives the row of an id that is known.
 func finding(id string) profile.Info {
 	kind := id
 	if prefix, _, ok := cutListFinding(id); ok {
 		kind = prefix + "ID"
+	}
+	if strings.HasPrefix(id, limitFinding) {
+		kind = limitFinding + "NAME"
 	}
 	for _, info := range profile.Findings() {
 		if info.ID == kind {
