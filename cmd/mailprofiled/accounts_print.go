@@ -66,7 +66,7 @@ func ageText(a *admin.Age, now time.Time) string {
 		return fmt.Sprintf("unknown, %s at least: first seen here %s, before %s, when all accounts were new to this daemon; limits by age only report on it",
 			age(now.Sub(a.Since)), minuteText(a.Since), minuteText(a.Learnt))
 	}
-	return "unknown: no mail of it was seen here"
+	return "no mail of it was seen here"
 }
 
 // printExceptions prints exceptions for people, each line behind a text.
@@ -76,7 +76,7 @@ func printExceptions(all []admin.AccountException, before string, w io.Writer) {
 	for _, e := range all {
 		state := untilText(&e)
 		if e.Expired {
-			state = "EXPIRED " + e.Expires.UTC().Format(time.DateOnly)
+			state = "EXPIRED " + lastDay(e.Expires)
 		}
 		fmt.Fprintf(tw, "%s%s\t%s\t%s\t%s\t%s\t%s\t%s\n", before, plain(whomText(&e)), allowanceText(&e), cmp.Or(e.Limit, "all per account"), state,
 			"by "+e.By, orDash(e.Owner), orDash(e.Reason))
@@ -111,7 +111,12 @@ func untilText(e *admin.AccountException) string {
 	if e.Expires.IsZero() {
 		return "for good"
 	}
-	return "until " + e.Expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly)
+	return "until " + lastDay(e.Expires)
+}
+
+// lastDay is the day on which something holds for the last time, in UTC.
+func lastDay(expires time.Time) string {
+	return expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly)
 }
 
 func printTop(t *admin.Top, w io.Writer) {

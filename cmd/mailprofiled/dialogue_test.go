@@ -97,7 +97,7 @@ func startDaemon(t *testing.T, text string, dns *dnstest.Server) string {
 	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "milter.sock")
-	text += fmt.Sprintf("\nmilter.listen = [%q]\ndns.servers = [%q]\n", "unix:"+socket, dns.Addr())
+	text = fmt.Sprintf("milter.listen = [%q]\ndns.servers = [%q]\nstate.path = %q\n", "unix:"+socket, dns.Addr(), filepath.Join(dir, "none")) + text // before any table
 	path := filepath.Join(dir, "mailprofiled.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -37,7 +37,7 @@ const noSleep = "atexit_sleep_ms=10"
 // may use that by the word DNS in quotes, and its folder by WORK. Commands of ours:
 //
 //	serving CONFIG    waits until the daemon of that configuration can be asked
-//	deliver SOCKET    an MTA has a client from 192.0.2.66 deliver to user@here.example
+//	deliver SOCKET [ACCOUNT]  an MTA has a client from 192.0.2.66 deliver to user@here.example
 //	until RE CMD...   runs a command until its output matches
 //	mmdb FILE LINES [DAYS]  makes a database of lines (see geotest), so many days old; of
 //	                  networks where the name of FILE has asn in it
@@ -166,9 +166,10 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 
 // deliver is the command of that name.
 func deliver(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: deliver SOCKET")
+	if len(args) != 1 && len(args) != 2 {
+		ts.Fatalf("usage: deliver SOCKET [ACCOUNT]")
 	}
+	account := strings.Join(args[1:], "")
 	c, err := net.Dial("unix", ts.MkAbs(args[0]))
 	ts.Check(err)
 	v := miltertest.NewVisit(c, miltertest.Postfix())
@@ -178,11 +179,15 @@ func deliver(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	_, err = v.Helo("mail.bad.example")
 	ts.Check(err)
-	_, err = v.Mail("<jo@good.example>", "")
+	_, err = v.Mail("<jo@good.example>", account)
 	ts.Check(err)
 	a, err := v.Rcpt("<user@here.example>")
 	ts.Check(err)
 	ts.Logf("%v", a)
+	if a.Action == "continue" {
+		_, err = v.EOM()
+		ts.Check(err)
+	}
 	ts.Check(v.Quit())
 	_, _, err = v.Receive() // the daemon closes when it has done all
 	if !errors.Is(err, io.EOF) {
