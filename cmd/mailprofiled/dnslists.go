@@ -79,7 +79,7 @@ func since(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return now.Sub(t).Round(time.Second).String()
+	return age(now.Sub(t))
 }
 
 // dnsListStatus tells how the DNS lists in use are.
