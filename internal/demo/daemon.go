@@ -76,8 +76,10 @@ func (d *daemon) waitUntilItServes(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}()
-	if _, err := d.log.Wait(ctx, 0, mtatest.Containing("msg=serving")); err != nil {
-		return fmt.Errorf("the daemon did not come up: %w", err)
+	for _, line := range []string{"msg=serving", `msg="list state" list=watch from=untested to=up`} {
+		if _, err := d.log.Wait(ctx, 0, mtatest.Containing(line)); err != nil {
+			return fmt.Errorf("the daemon did not come up: %w", err)
+		}
 	}
 	return nil
 }

@@ -129,5 +129,13 @@ milter.listen       = ["unix:%s"]
 dns.servers         = [%q]
 dns.budget          = %q
 retry.after         = %q
+
+[[lists.own]]
+id    = "watch"
+zone  = "bl.watch.example"
+ask   = ["ip4"]
+at    = ["connect"]
+codes = [{ answer = "127.0.0.2", points = 10.0, meaning = "wrote to spam traps" }]
+test  = { listed = "127.0.0.2", unlisted = "127.0.0.1" }
 `, ourDomain, socket, door, server, dnsBudget, retryAfter)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"mailprofiled/dnsbl"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/dnstest"
 	"mailprofiled/internal/engine"
@@ -71,7 +72,10 @@ func judge(t *testing.T, budget time.Duration) (*engine.Engine, *dnstest.Server)
 	}
 	r := resolver.New(resolver.Config{Servers: cfg.DNS.Servers, Timeout: patience, Try: patience})
 	t.Cleanup(r.Close)
+	lists := dnsbl.NewSet(cfg.Lists.All, engine.PastCache{Resolver: r}, nil, dnsbl.Options{}) // without a watch all count
+	t.Cleanup(lists.Close)
 	return engine.New(engine.Options{
+		Lists:    lists,
 		Policy:   cfg.Policy,
 		Us:       profile.Us{Names: []string{ourName}, Domains: cfg.Us.Domains}, // the name is told by the MTA there
 		Exempt:   engine.Exempt{Authenticated: true},
