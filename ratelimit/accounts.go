@@ -65,6 +65,26 @@ func NewAccounts(o AccountOptions, secret Secret, now time.Time) *Accounts {
 // SetLearn changes AccountOptions.Learn.
 func (a *Accounts) SetLearn(d time.Duration) { a.learn.Store(int64(d)) }
 
+// Relearn begins the time of learning anew, because some of what was known is lost:
+// accounts that are missing would look new, and be limited as such. What was of
+// unknown age is so for the new time of learning; what was known stays. It is to be
+// called after all Imports, and what was exported before it is to be replaced by
+// ExportAll.
+func (a *Accounts) Relearn(now time.Time) {
+	at := a.clock.see(now)
+	for i := range a.shards {
+		s := &a.shards[i]
+		s.mu.Lock()
+		for j := range s.seen {
+			if o := &s.seen[j]; o.first != 0 && !a.age(o.first-1, at/1000).Known {
+				o.first = uint32(at/1000) + 1
+			}
+		}
+		s.mu.Unlock()
+	}
+	a.began.Store(at)
+}
+
 // Began tells when the state began, and until when accounts that are first seen
 // are of unknown age; both by the clock of now.
 func (a *Accounts) Began(now time.Time) (began, learnt time.Time) {

@@ -16,7 +16,7 @@ func stateKeys() []Key {
 		{
 			Name: "state.path", Default: "/var/lib/mailprofiled",
 			Kind:  textKind("path", "/var/lib/mailprofiled", statePath, formatText),
-			Doc:   `The directory for what outlives the daemon. Now that is hash.key alone, which log.addresses = "hashed" makes there; else nothing is read or made.`,
+			Doc:   `The directory for what outlives the daemon. The counters of limits and the ages of accounts, and hash.key, which log.addresses = "hashed" makes. Where it is not there, nothing is kept: all of it begins anew with each start, and that is said.`,
 			field: func(c *Config) any { return &c.State.Path },
 		},
 	}

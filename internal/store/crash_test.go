@@ -305,3 +305,39 @@ func TestAFileThatMayNotBeRead(t *testing.T) {
 		s.end(t)
 	})
 }
+
+// A loser is told of a loss.
+type loser struct {
+	*numbers
+	told int
+}
+
+func (l *loser) Lost() { l.told++ }
+
+// TestOwnersAreToldOfALoss, once, before the state is written anew; of none they hear nothing.
+func TestOwnersAreToldOfALoss(t *testing.T) {
+	for _, missing := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			d, _ := disc(t)
+			begin(t, d).end(t)
+			if missing {
+				delete(d.files, "state.00000001.snapshot")
+			}
+			s, err := open(Options{Dir: "state"}, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			owner := &loser{numbers: newNumbers()}
+			s.Add("numbers", owner)
+			if loaded := s.Start(); loaded.Lost != missing {
+				t.Fatalf("lost %v, want %v", loaded.Lost, missing)
+			}
+			if told := owner.told == 1; told != missing {
+				t.Errorf("told %d times of a loss, which was there: %v", owner.told, missing)
+			}
+			if err := s.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

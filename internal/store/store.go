@@ -45,6 +45,10 @@ type Space interface {
 	Len() int
 }
 
+// A Loser is a Space that wants to know, before anything is written, that some of
+// the state is missing that was there: perhaps of its own.
+type Loser interface{ Lost() }
+
 // Options are those of a Store.
 type Options struct {
 	Dir      string       // [state] path
@@ -141,6 +145,13 @@ func (s *Store) Start() Loaded {
 	s.k = keeper{Store: s, known: map[string]*entry{}, unread: map[string]error{},
 		synced: make(chan syncResult, 1), written: make(chan snapshotResult, 1)}
 	loaded := s.k.load()
+	if loaded.Lost {
+		for _, sp := range s.spaces {
+			if l, ok := sp.Space.(Loser); ok {
+				l.Lost()
+			}
+		}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.k.reopen()

@@ -98,6 +98,9 @@ func (s accountSpace) Load(record []byte) error {
 	})
 }
 
+// Lost has the accounts learnt anew: who is missing would look like one that is new.
+func (s accountSpace) Lost() { s.a.Relearn(time.Now()) }
+
 // eachFrame takes in the frames of a record.
 func eachFrame(record []byte, load func(ratelimit.Frame) error) error {
 	for len(record) > 0 {
