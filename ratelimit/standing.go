@@ -26,3 +26,17 @@ func (r *Rules) Reset(t *Table, s *Subject, now time.Time) int {
 func (r *Rules) both(s *Subject, now time.Time) []Charge {
 	return r.Charges(r.Charges(nil, s, AtMail, now), s, AtRcpt, now)
 }
+
+// FirstSeen tells since when an account is known, to the second and by the clock of
+// now; false when it never was.
+func (a *Accounts) FirstSeen(account string, now time.Time) (time.Time, bool) {
+	at := a.clock.see(now) / 1000
+	s, id := a.shard(account)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	first, ok := s.first(id)
+	if !ok {
+		return time.Time{}, false
+	}
+	return now.Add(-time.Duration(max(at-int64(first), 0)) * time.Second).Truncate(time.Second), true
+}

@@ -55,3 +55,23 @@ func TestStanding(t *testing.T) {
 		t.Errorf("refused after the reset: %+v", d)
 	}
 }
+
+func TestFirstSeen(t *testing.T) {
+	began := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	a := NewAccounts(AccountOptions{Learn: time.Hour}, Secret{1}, began)
+	if at, ok := a.FirstSeen("jo", began); ok {
+		t.Errorf("nobody was seen, and jo at %v", at)
+	}
+	a.Age("jo", time.Time{}, began) // of unknown age, and below a second
+	a.Age("al", began.AddDate(-1, 0, 0), began)
+	for _, later := range []time.Duration{0, time.Minute} {
+		for name, want := range map[string]time.Time{"jo": began, "al": began.AddDate(-1, 0, 0)} {
+			if at, ok := a.FirstSeen(name, began.Add(later)); !ok || !at.Equal(want) {
+				t.Errorf("%s after %v: %v, %v, want %v", name, later, at, ok, want)
+			}
+		}
+	}
+	if a.Stats().Keys != 2 {
+		t.Error("to ask is not to see")
+	}
+}

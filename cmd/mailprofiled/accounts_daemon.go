@@ -73,14 +73,16 @@ func (a accountDesk) subject(g *generation, key string, now time.Time) (*ratelim
 		s.Age = ratelimit.Age{AtLeast: now.Sub(created), Known: true}
 		return s, admin.Age{State: admin.AgeKnown, By: "file", Since: created, Days: days(now.Sub(created))}
 	}
-	_, learnt := a.d.counted.Accounts.Began(now)
-	s.Age = a.d.counted.Accounts.Peek(key, now)
-	age := admin.Age{State: admin.AgeKnown, By: "seen", Since: now.Add(-s.Age.AtLeast).Truncate(time.Second), Days: days(s.Age.AtLeast)}
-	switch {
-	case s.Age == ratelimit.Age{}:
+	accounts := a.d.counted.Accounts
+	_, learnt := accounts.Began(now)
+	first, seen := accounts.FirstSeen(key, now)
+	if !seen {
 		s.Age.Known = !now.Before(learnt) // its first mail would make it new
 		return s, admin.Age{State: admin.AgeUnseen}
-	case !s.Age.Known:
+	}
+	s.Age = accounts.Peek(key, now)
+	age := admin.Age{State: admin.AgeKnown, By: "seen", Since: first, Days: days(s.Age.AtLeast)}
+	if !s.Age.Known {
 		age.State, age.Learnt = admin.AgeUnknown, learnt
 	}
 	return s, age
