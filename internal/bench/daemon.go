@@ -24,13 +24,18 @@ func (b *bench) build() error {
 func (b *bench) exe() string { return filepath.Join(b.dir, "mailprofiled") }
 
 // configure writes a configuration for a process of the given name. It has rules
-// of the operator's own, in which no sender is; more stands in [dns] and behind it.
+// of the operator's own, in which no sender is, limits that all senders are counted
+// in and none meets, and a folder for its state; more stands in [dns] and behind it.
 func (b *bench) configure(name string, budget time.Duration, more string) (path, socket string, err error) {
 	names, networks, err := b.lists()
 	if err != nil {
 		return "", "", err
 	}
 	socket = filepath.Join(b.dir, name+".sock")
+	state := filepath.Join(b.dir, name+".state")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return "", "", err
+	}
 	text := fmt.Sprintf(`mode = "enforce"
 
 [us]
@@ -56,7 +61,23 @@ action = "deny"
 match  = ["file:ip4trie:%s"]
 action = "points"
 points = 3.0
-`, socket, b.world.port(), budget.Seconds(), more, b.control(name), b.web(name), names, networks)
+
+[[limit]]
+name   = "client"
+per    = "client"
+count  = "recipients"
+max    = 1000000
+window = "1h"
+
+[[limit]]
+name   = "network"
+per    = "network"
+max    = 1000000
+window = "24h"
+
+[state]
+path = "%s"
+`, socket, b.world.port(), budget.Seconds(), more, b.control(name), b.web(name), names, networks, state)
 	path = filepath.Join(b.dir, name+".toml")
 	return path, socket, os.WriteFile(path, []byte(text), 0o600)
 }

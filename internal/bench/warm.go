@@ -33,7 +33,7 @@ func (b *bench) warm() (err error) {
 	if err := c.fill(); err != nil {
 		return err
 	}
-	b.print("\nWARM: %d clients in turn, %d rounds of %d transactions a side, %d names and %d networks in [[local]]",
+	b.print("\nWARM: %d clients in turn, %d rounds of %d transactions a side, %d names and %d networks in [[local]], 2 limits",
 		b.clients, b.rounds, b.transactions, b.rules, min(b.rules, 1<<16))
 	asked := b.world.asked.Load()
 	for _, load := range []struct{ workers, transactions int }{
@@ -46,7 +46,7 @@ func (b *bench) warm() (err error) {
 		}
 		b.print("%s", warmTable(fmt.Sprintf("%d at once", load.workers), rows))
 		if load.workers == b.workers {
-			b.print("goals: CPU at most 1.50 times A; whole p99 at 16 at once under 1 ms on a machine with nothing else to do\n")
+			b.print("goals: CPU at most 1.60 times A, with limits on; whole p99 at 16 at once under 1 ms on a machine with nothing else to do\n")
 		}
 	}
 	rows, err := c.allocations()

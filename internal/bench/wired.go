@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"mailprofiled/dnsbl"
 	"mailprofiled/internal/admin"
@@ -36,6 +37,12 @@ func wire(path string, stderr io.Writer) (*wired, error) {
 	if err != nil {
 		return nil, err
 	}
+	counted := wiring.NewCounters(cfg, nil, time.Now()) // what the store does beside it is measured of the shipped binary
+	counted.Apply(cfg)
+	limits, err := counted.Limits(cfg, nil)
+	if err != nil {
+		return nil, err
+	}
 	wiring.TuneMemory(cfg.DNS.CacheBytes)
 	l, err := milter.Listen(cfg.Milter.Listen[0], cfg.Milter.SocketMode, cfg.Milter.SocketGroup)
 	if err != nil {
@@ -52,7 +59,7 @@ func wire(path string, stderr io.Writer) (*wired, error) {
 		return nil, err
 	}
 	e := wiring.NewEngine(cfg, wiring.Parts{
-		Resolver: r, Retries: memory.NewRetries(wiring.RetryWindows(cfg)), Local: set, Logger: logger, Lists: lists, Health: health,
+		Resolver: r, Limits: limits, Retries: memory.NewRetries(wiring.RetryWindows(cfg)), Local: set, Logger: logger, Lists: lists, Health: health,
 		Observer: admin.NewMetrics(func() *admin.Status { return new(admin.Status) }), // nobody scrapes
 	})
 	settings := wiring.MilterSettings(cfg)
