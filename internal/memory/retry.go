@@ -1,8 +1,8 @@
-// Package memory remembers how servers behaved before.
+// Package memory remembers how servers and accounts behaved before.
 //
-// So far it holds the honest retry (RFC 6647): who was asked to come back, and
-// who did. It lives in RAM only, bounded; after a restart a server that was
-// deferred waits once more.
+// It holds the honest retry (RFC 6647): who was asked to come back, and who did; and
+// which accounts met their limits most often. It lives in RAM only, bounded; after a
+// restart a server that was deferred waits once more.
 package memory
 
 import (
