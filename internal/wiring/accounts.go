@@ -30,7 +30,7 @@ func AccountProblems(named config.AccountsFile, said []accounts.Problem) []confi
 		problems[i] = config.Problem{File: p.File, Line: p.Line, Key: "accounts.file", What: p.What, Remedy: p.Remedy, Warning: p.Warning}
 		if p.Line == 0 {
 			problems[i].File, problems[i].Line = named.At.File, named.At.Line
-			problems[i].What = "accounts.file: " + p.What
+			problems[i].What = "accounts.file: " + p.File + ": " + p.What
 		}
 	}
 	return problems
