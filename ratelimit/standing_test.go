@@ -75,3 +75,36 @@ func TestFirstSeen(t *testing.T) {
 		t.Error("to ask is not to see")
 	}
 }
+
+// TestResetIsKept: what was reset does not come back with the state.
+func TestResetIsKept(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	r, err := NewRules([]Limit{{Name: "x", Per: PerAccount, Max: 3, Window: time.Hour, Action: TempFail}}, Secret{1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after, s := NewTable(Options{Track: true}, now), NewTable(Options{}, now), &Subject{Account: "jo"}
+	tx := Begin(r, before)
+	tx.Mail(t.Context(), s, now)
+	if err := tx.Commit(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	journal := before.ExportChanged(nil, now)
+	if used := r.Standing(before, s, now)[0].Used; used != 1 || len(journal) == 0 {
+		t.Fatalf("%d used, and %d bytes to keep", used, len(journal))
+	}
+	r.Reset(before, s, now)
+	for journal = before.ExportChanged(journal, now); len(journal) > 0; {
+		f, rest, err := NextFrame(journal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := after.Import(f, now); err != nil {
+			t.Fatal(err)
+		}
+		journal = rest
+	}
+	if used := r.Standing(after, s, now)[0].Used; used != 0 {
+		t.Errorf("%d used after a restart", used)
+	}
+}
