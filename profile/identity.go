@@ -77,7 +77,7 @@ func (f *facts) exchangeLookup() lookup {
 // the registered domain of the claimed one.
 func (f *facts) ptrUnder(claimed string) lookup {
 	switch {
-	case f.RDNS.Outcome.Missing():
+	case f.RDNS.Outcome.Missing(), f.RDNS.Nameless && f.RDNS.Outcome == NotAsked:
 		return absent
 	case f.RDNS.Outcome != Found:
 		return unknown

@@ -8,10 +8,23 @@ func (j *Judgement) judgeRDNS(f *facts) {
 		j.say(rdnsMissing, "", stale)
 	case Failed:
 		j.say(rdnsError, "PTR", false)
+	case NotAsked:
+		if f.RDNS.Nameless {
+			j.say(j.lesserNameless(), "missing or unconfirmed", stale)
+		}
 	case Found:
 		j.judgeForward(f)
 		j.judgeNature(f)
 	}
+}
+
+// lesserNameless chooses between the two findings that may hold of a client which
+// no name leads back to: the one that weighs less.
+func (j *Judgement) lesserNameless() kind {
+	if j.policy.points(rdnsMissing) < j.policy.points(rdnsUnconfirmed) {
+		return rdnsMissing
+	}
+	return rdnsUnconfirmed
 }
 
 // judgeForward looks whether any name leads back to the client. One name that

@@ -68,6 +68,10 @@ type RDNS struct {
 	Outcome Outcome // of the PTR question
 	Names   []PTR   // at most 10, in the order of the answer; only when Found
 	Stale   bool    // served past its expiry
+	// Nameless: somebody else has looked, and kept no more than that no name leads
+	// back to the client. There is none, or none that is confirmed: what weighs
+	// less is held against it. Only when NotAsked.
+	Nameless bool
 }
 
 // A PTR is one name of the client and how its forward look-up went.

@@ -39,6 +39,7 @@ const noSleep = "atexit_sleep_ms=10"
 //	serving CONFIG    waits until the daemon of that configuration can be asked
 //	deliver SOCKET [ACCOUNT]  an MTA has a client from 192.0.2.66 deliver to user@here.example
 //	until RE CMD...   runs a command until its output matches
+//	asked             fails unless DNS was asked something; ! asked if it was
 //	mmdb FILE LINES [DAYS]  makes a database of lines (see geotest), so many days old; of
 //	                  networks where the name of FILE has asn in it
 func TestScripts(t *testing.T) {
@@ -63,10 +64,22 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("DNS", server.Addr().String())
+			env.Values[dnsKey{}] = server
 			return fillIn(env.WorkDir, server.Addr().String())
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver, "until": until, "mmdb": makeDatabase},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver, "until": until, "mmdb": makeDatabase, "asked": asked},
 	})
+}
+
+// dnsKey finds the DNS server of a script.
+type dnsKey struct{}
+
+// asked is the command of that name.
+func asked(ts *testscript.TestScript, neg bool, _ []string) {
+	questions := ts.Value(dnsKey{}).(*dnstest.Server).Questions()
+	if (len(questions) > 0) == neg {
+		ts.Fatalf("DNS was asked: %v", questions)
+	}
 }
 
 // fillIn puts folder and DNS server into the configurations of a script.

@@ -26,7 +26,7 @@ type Query struct {
 func (e *Engine) Explain(q Query) *Record {
 	began := e.o.Now()
 	v := newVisit(e, Client{Addr: q.Client.Unmap().WithZone(""), Door: q.Door})
-	v.trace = new(trace)
+	v.trace, v.quiet = new(trace), true
 	defer v.Close()
 	v.explainConnect(q.PTR)
 	if q.Helo != nil {

@@ -21,6 +21,14 @@ type Limits struct {
 	Accounts *ratelimit.Accounts                      // since when each is known
 	Born     func(account string) (time.Time, string) // what the operator's file says: when it was made, the zero time if nothing, and its plan; nil for no file
 	Watch    LimitWatch                               // nil: nobody
+	Now      func() time.Time                         // nil: time.Now, of the process: limits must not follow a clock that steps
+}
+
+func (l *Limits) now() time.Time {
+	if l.Now == nil {
+		return time.Now()
+	}
+	return l.Now()
 }
 
 // A LimitWatch learns which accounts meet limits. It is called from many goroutines,
@@ -55,7 +63,7 @@ func (v *Visit) countRcpt(rcpt *profile.Recipient) []profile.LimitHit {
 	if v.limits == nil {
 		return nil
 	}
-	tx, now := v.tx, time.Now() // of the process: limits must not follow a clock that steps
+	tx, now := v.tx, v.e.o.Limits.now()
 	if tx.counted == nil {
 		tx.counted = v.limitSubject(now)
 		d := v.limits.Mail(context.Background(), tx.counted, now)
@@ -104,7 +112,7 @@ func (v *Visit) limitSubject(now time.Time) *ratelimit.Subject {
 	if s.Account != "" {
 		v.limitAge(s, now)
 	}
-	if tx.path.Given == profile.Shown && !tx.path.Null {
+	if tx.path.Given == profile.Shown && !tx.path.Null && (v.given == nil || !v.given.DomainOnly) {
 		s.Sender = unbracketed(tx.path.Raw)
 		s.SenderProven = tx.session.SPF.Outcome == profile.SPFPass
 	}
@@ -170,14 +178,14 @@ func (v *Visit) limitTrouble(err error) {
 // commitLimits counts the mail that has come to its end.
 func (v *Visit) commitLimits() {
 	if v.limits != nil {
-		v.limitTrouble(v.limits.Commit(context.Background(), time.Now()))
+		v.limitTrouble(v.limits.Commit(context.Background(), v.e.o.Limits.now()))
 	}
 }
 
 // releaseLimits gives back what an unfinished mail holds; after commitLimits, nothing.
 func (v *Visit) releaseLimits() {
 	if v.limits != nil {
-		v.limitTrouble(v.limits.Release(context.Background(), time.Now()))
+		v.limitTrouble(v.limits.Release(context.Background(), v.e.o.Limits.now()))
 	}
 }
 
@@ -204,7 +212,7 @@ func (v *Visit) limited(verdict profile.Verdict, rcpt *profile.Recipient) profil
 // tellLimits tells who watches of the limits that stand in a verdict.
 func (v *Visit) tellLimits(verdict *profile.Verdict) {
 	watch, account := v.e.o.Limits.Watch, v.tx.counted.Account
-	if watch == nil || v.trace != nil || account == "" {
+	if watch == nil || v.quiet || account == "" {
 		return
 	}
 	refused := verdict.Action != profile.Continue && !v.e.o.Monitor
@@ -213,7 +221,7 @@ func (v *Visit) tellLimits(verdict *profile.Verdict) {
 		name, ok := strings.CutPrefix(f.ID, "limit:")
 		if ok && !slices.Contains(v.tx.toldOf, name) {
 			v.tx.toldOf = append(v.tx.toldOf, name)
-			watch.Limited(v.e.shownAddress(account), name, refused && !f.Monitor, time.Now())
+			watch.Limited(v.e.shownAddress(account), name, refused && !f.Monitor, v.e.o.Limits.now())
 		}
 	}
 }

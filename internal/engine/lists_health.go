@@ -154,7 +154,7 @@ type told struct {
 // confirmed or not.
 func (v *Visit) watchLists() {
 	tx := v.tx
-	if v.e.o.ListWatch == nil || v.trace != nil || v.lists.connect == nil {
+	if v.e.o.ListWatch == nil || v.quiet || v.lists.connect == nil {
 		return
 	}
 	seen := dnsbl.VisitSeen{Client: v.client.Addr, Clean: true, Trusted: tx.trust != profile.Stranger, Hit: hitLists(tx.heard)}
@@ -190,7 +190,7 @@ func hitLists(hits []listHit) []string {
 // answer to a recipient had that list been silent.
 func (v *Visit) swayed(rcpt *profile.Recipient) {
 	tx := v.tx
-	if v.e.o.ListWatch == nil || v.trace != nil || len(tx.listHits) == 0 {
+	if v.e.o.ListWatch == nil || v.quiet || len(tx.listHits) == 0 {
 		return
 	}
 	action := tx.judgement.Decide(rcpt, tx.passed).Action

@@ -14,9 +14,9 @@ import (
 // A match asks the operator's own rules: counting (local.Set.Match) or not (Peek).
 type match func(*local.Subject, time.Time, []local.Hit) []local.Hit
 
-// counted is how this visit asks: explain is no use of a rule.
+// counted is how this visit asks: what was explained or replayed is no use of a rule.
 func (v *Visit) counted() match {
-	if v.trace != nil {
+	if v.quiet {
 		return v.e.o.Local.Peek
 	}
 	return v.e.o.Local.Match

@@ -77,7 +77,7 @@ func (tx *transaction) note(verdict profile.Verdict, rcpt *profile.Recipient, st
 // logVerdicts writes a line for each distinct answer of the transaction. One
 // without any recipient of ours to judge has a line too: there was a MAIL.
 func (v *Visit) logVerdicts(tx *transaction) {
-	if v.trace != nil {
+	if v.quiet {
 		return
 	}
 	if len(tx.verdicts) == 0 {
@@ -115,7 +115,7 @@ func (v *Visit) logVerdict(tx *transaction, s *spoken) {
 }
 
 func (v *Visit) logMessage(tx *transaction) {
-	if v.trace != nil {
+	if v.quiet {
 		return
 	}
 	var room [6]slog.Attr

@@ -28,7 +28,7 @@ type Observer interface {
 
 // observed tells the Observer, if there is one, of a verdict.
 func (v *Visit) observed(verdict *profile.Verdict, stage string) {
-	if v.e.o.Observer == nil || v.trace != nil {
+	if v.e.o.Observer == nil || v.quiet {
 		return
 	}
 	var visit []profile.Finding
@@ -40,7 +40,7 @@ func (v *Visit) observed(verdict *profile.Verdict, stage string) {
 
 // clock begins a wait. It is the zero Time where nobody wants to know.
 func (v *Visit) clock() time.Time {
-	if v.e.o.Observer == nil || v.trace != nil {
+	if v.e.o.Observer == nil || v.quiet {
 		return time.Time{}
 	}
 	return v.e.o.Now()

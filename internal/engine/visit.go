@@ -19,7 +19,9 @@ type Visit struct {
 	client Client
 	us     *profile.Us
 	trust  profile.Trust // before authentication
-	trace  *trace        // of explain, which counts and logs nothing; nil otherwise
+	trace  *trace        // of explain; nil otherwise
+	quiet  bool          // nobody is told of it: of explain and replay
+	given  *Given        // of replay; nil otherwise
 
 	ctx    context.Context // ends with the visit; made when the first question goes out
 	cancel context.CancelFunc
@@ -242,7 +244,7 @@ func (v *Visit) reckon() {
 func (v *Visit) decide(rcpt *profile.Recipient) profile.Verdict {
 	tx := v.tx
 	verdict := tx.judgement.Decide(rcpt, false)
-	if !verdict.ForScore || v.e.o.Monitor || v.e.o.Retries == nil {
+	if !verdict.ForScore || v.e.o.Monitor || v.e.o.Retries == nil || v.given != nil && v.given.Anew {
 		return verdict
 	}
 	to := ""

@@ -44,6 +44,7 @@ var rooms = map[string]room{
 	"internal/store":     {1, nil},
 	"internal/config":    {1, []string{"github.com/BurntSushi/toml", "golang.org/x/net/idna"}},
 	"internal/admin":     {2, []string{"github.com/prometheus/client_golang"}},
+	"internal/replay":    {2, nil},
 	"milter":             {2, []string{"github.com/emersion/go-milter"}},
 	"internal/wiring":    {3, nil},
 	"cmd/mailprofiled":   {4, []string{"github.com/miekg/dns"}},

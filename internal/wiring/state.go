@@ -59,13 +59,24 @@ func (c *Counters) Apply(cfg *config.Config) {
 // may be nil, tells of their age and plan. It is called by one goroutine
 // at a time. Who watches them is a *memory.Busiest.
 func (c *Counters) Limits(cfg *config.Config, file *accounts.File) (engine.Limits, error) {
+	return c.LimitsWhere(cfg, file, func(*ratelimit.Limit) bool { return true })
+}
+
+// LimitsWhere is Limits of those that keep holds of.
+func (c *Counters) LimitsWhere(cfg *config.Config, file *accounts.File, keep func(*ratelimit.Limit) bool) (engine.Limits, error) {
 	if c.hashed != cfg.Log.Hashed { // nobody is to be shown who was named the other way
 		c.hashed, c.busiest = cfg.Log.Hashed, new(memory.Busiest)
 	}
-	if len(cfg.Limits) == 0 {
+	var limits []ratelimit.Limit
+	for i := range cfg.Limits {
+		if keep(&cfg.Limits[i]) {
+			limits = append(limits, cfg.Limits[i])
+		}
+	}
+	if len(limits) == 0 {
 		return engine.Limits{}, nil
 	}
-	rules, err := ratelimit.NewRules(cfg.Limits, c.secret, c.Exceptions)
+	rules, err := ratelimit.NewRules(limits, c.secret, c.Exceptions)
 	if err != nil {
 		return engine.Limits{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"time"
 
 	"mailprofiled/dnsbl"
 	"mailprofiled/internal/config"
@@ -28,7 +29,8 @@ import (
 const ResolvConf = "/etc/resolv.conf"
 
 // Parts are what an engine works with and does not own: they live as long as
-// their maker wants. All but Resolver and Logger may be nil.
+// their maker wants. All but Logger may be nil, and
+// Resolver only where nothing is asked.
 type Parts struct {
 	Resolver *resolver.Resolver
 	SPF      *spf.Checker    // by engine.NewSPF(Resolver); nil: one that lives as long as the engine
@@ -39,6 +41,7 @@ type Parts struct {
 	Health   *dnsbl.Health   // of those
 	Limits   engine.Limits   // by Counters.Limits; the zero Limits for none
 	Observer engine.Observer
+	Now      func() time.Time // nil: time.Now
 	Logger   *slog.Logger
 	Hash     *logging.Hasher // of mail addresses in the log; nil: they stand there in clear
 }
@@ -58,7 +61,6 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 			Recipients:    cfg.Exempt.Recipients,
 		},
 		Budget:   cfg.DNS.Budget,
-		Resolver: p.Resolver,
 		SPF:      p.SPF,
 		Retries:  p.Retries,
 		Local:    p.Local,
@@ -68,8 +70,12 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		Logger:   p.Logger,
 		Hash:     p.Hash,
 		Observer: p.Observer,
+		Now:      p.Now,
 	}
-	if p.Health != nil { // a nil *Health in an interface is no nil interface
+	if p.Resolver != nil {
+		o.Resolver = p.Resolver
+	}
+	if p.Health != nil { // a nil pointer in an interface is no nil interface
 		o.ListWatch = p.Health
 	}
 	return engine.New(o)

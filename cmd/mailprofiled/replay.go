@@ -1,0 +1,251 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"mailprofiled/internal/replay"
+)
+
+const replayHelp = `
+Tells what this policy would have done to mail that was already seen: CSV with a
+header, plain or by gzip, "-" for stdin. It judges by what the input holds: what is not in there is unknown, and not held against the
+client. Without --dns no question leaves this machine.
+
+With --against it tells what another policy would change, the senders that it
+changes most first. With --rows stdout has one CSV row for each visit, and the
+summary goes to stderr.
+
+A clock follows the times of the input, and limits and deferrals by it. Nothing
+that runs is asked or changed.`
+
+// A replayCommand is the command replay.
+type replayCommand struct {
+	config, against string
+	format          string
+	dns, rows       bool
+	assume          bool
+	files           []string
+
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+func runReplay(args []string, stdout, stderr io.Writer) int {
+	c := &replayCommand{stdin: os.Stdin, stdout: stdout, stderr: stderr}
+	fs := newFlags("replay", replayHelp)
+	fs.StringVar(&c.config, "config", defaultConfig, "the `FILE` of the configuration")
+	fs.StringVar(&c.against, "against", "", "the `FILE` of another configuration, to tell what it would change")
+	fs.StringVar(&c.format, "format", "auto", "what the files are: postfix, sendmail or csv, a `NAME`; without it each tells by its beginning")
+	fs.BoolVar(&c.dns, "dns", false, "ask DNS and the lists now for what the input does not hold")
+	fs.BoolVar(&c.rows, "rows", false, "print one CSV row for each visit: the input's columns, and then action,code,status,score,findings")
+	fs.BoolVar(&c.assume, "assume-unconfirmed", false, `hold a client without a confirmed name ("unknown" of Postfix) for one whose PTR is missing or unconfirmed, whichever weighs less`)
+	files, code, ok := parseFiles(fs, args, stdout, stderr)
+	if !ok {
+		return code
+	}
+	c.files = files
+	format, err := replay.ParseFormat(c.format)
+	if err != nil {
+		fmt.Fprintf(stderr, "mailprofiled replay: --format: %v\n", err)
+		return exitMisuse
+	}
+	return c.run(format)
+}
+
+// parseFiles reads flags and names of files, in any order.
+func parseFiles(fs *flag.FlagSet, args []string, stdout, stderr io.Writer) (files []string, code int, ok bool) {
+	for {
+		err := fs.Parse(args)
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			fs.SetOutput(stdout)
+			fs.Usage()
+			return nil, exitFine, false
+		case err == nil && fs.NArg() == 0 && len(files) == 0:
+			err = errors.New(`no file is named; "-" is stdin`)
+		}
+		if err != nil {
+			fmt.Fprintf(stderr, "mailprofiled %s: %v; try \"mailprofiled %s --help\"\n", fs.Name(), err, fs.Name())
+			return nil, exitMisuse, false
+		}
+		if fs.NArg() == 0 {
+			return files, exitFine, true
+		}
+		files, args = append(files, fs.Arg(0)), fs.Args()[1:]
+	}
+}
+
+func (c *replayCommand) run(format replay.Format) int {
+	worlds, err := c.worlds()
+	defer func() {
+		for _, w := range worlds {
+			w.close()
+		}
+	}()
+	if err != nil {
+		fmt.Fprintf(c.stderr, "mailprofiled replay: %v\n", err)
+		return exitFailed
+	}
+	walk := &replayWalk{replayCommand: c, worlds: worlds}
+	for _, name := range c.files {
+		if err := walk.file(name, format); err != nil {
+			walk.progress.clear()
+			fmt.Fprintf(c.stderr, "mailprofiled replay: %v\n", err)
+			return exitFailed
+		}
+	}
+	return walk.end()
+}
+
+// A replayWalk goes through the files.
+type replayWalk struct {
+	*replayCommand
+	worlds   []*replayWorld
+	run      *replay.Run // from the first visit on
+	policies []*replay.Policy
+	header   string
+	junk     junk
+	progress progress
+}
+
+// file replays one file.
+func (w *replayWalk) file(name string, format replay.Format) error {
+	from, size, err := w.open(name)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	counted := &countingReader{r: from}
+	w.progress.begin(w.stderr, name, size, counted)
+	in, err := replay.Open(name, counted, format)
+	if err != nil {
+		return err
+	}
+	if err := w.sameColumns(name, in.Header); err != nil {
+		return err
+	}
+	visits := 0
+	for {
+		v, trouble, ok := in.Next()
+		if !ok {
+			break
+		}
+		if trouble != nil {
+			w.junk.add(trouble, v == nil)
+		}
+		if v == nil {
+			continue
+		}
+		if err := w.visit(v); err != nil {
+			return err
+		}
+		visits++
+		w.progress.visits(visits)
+	}
+	w.progress.end(visits)
+	return in.Err()
+}
+
+func (w *replayWalk) open(name string) (io.ReadCloser, int64, error) {
+	if name == "-" {
+		return io.NopCloser(w.stdin), 0, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory; name the files in it", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// sameColumns sees that all rows of the output have the same columns.
+func (w *replayWalk) sameColumns(name, header string) error {
+	if w.header != "" && w.rows && header != w.header {
+		return fmt.Errorf("%s has other columns than the file before it: with --rows give each kind of file a run of its own", name)
+	}
+	w.header = header
+	return nil
+}
+
+// visit replays one visit; the first sets the clock.
+func (w *replayWalk) visit(v *replay.Visit) error {
+	if w.run == nil {
+		if err := w.begin(v); err != nil {
+			return err
+		}
+	}
+	w.run.Visit(v)
+	return nil
+}
+
+func (w *replayWalk) begin(first *replay.Visit) error {
+	start := first.Time
+	if first.Precision == replay.NoTime {
+		start = time.Now()
+	}
+	for _, world := range w.worlds {
+		p, err := world.policy(start)
+		if err != nil {
+			return err
+		}
+		w.policies = append(w.policies, p)
+	}
+	o := replay.Options{Assume: w.assume, Ask: w.dns}
+	if w.rows {
+		o.Rows = w.stdout
+	}
+	var against *replay.Policy
+	if len(w.policies) > 1 {
+		against = w.policies[1]
+	}
+	w.run = replay.NewRun(o, w.policies[0], against)
+	w.run.Header(w.header)
+	return nil
+}
+
+// end prints what was found.
+func (w *replayWalk) end() int {
+	if w.run == nil {
+		w.junk.print(w.stderr)
+		fmt.Fprintln(w.stderr, "mailprofiled replay: there is no visit in it")
+		return exitFailed
+	}
+	err := w.run.Close()
+	w.progress.clear()
+	w.junk.print(w.stderr)
+	if late := w.run.Summary.Late; late > 0 {
+		fmt.Fprintf(w.stderr, "note: %s older than one before: judged without limits and deferrals, which go by time; sort by date to have them\n", areText(late, "visit"))
+	}
+	to := w.stdout
+	if w.rows {
+		to = w.stderr
+	}
+	w.run.Summary.Print(to, w.policies[0])
+	if w.run.Changes != nil {
+		w.run.Changes.Print(to, w.run.Summary.Visits, w.policies[0], w.policies[1])
+	}
+	if err != nil {
+		fmt.Fprintf(w.stderr, "mailprofiled replay: %v\n", err)
+		return exitFailed
+	}
+	return exitFine
+}
+
+func areText(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing + " is"
+	}
+	return fmt.Sprintf("%d %ss are", n, thing)
+}

@@ -1,0 +1,125 @@
+package replay
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// A Format says what a file holds.
+type Format uint8
+
+// The formats. Auto finds out by the file's beginning.
+const (
+	Auto Format = iota
+	CSV
+	Postfix
+	Sendmail
+)
+
+// ParseFormat reads the name of a format.
+func ParseFormat(name string) (Format, error) {
+	for i, known := range [...]string{"auto", "csv", "postfix", "sendmail"} {
+		if name == known {
+			return Format(i), nil
+		}
+	}
+	return Auto, fmt.Errorf("%q is none of postfix, sendmail, csv", name)
+}
+
+// An Input is one file that is read.
+type Input struct {
+	// Header are the columns of its visits' rows.
+	Header string
+
+	name  string
+	lines *lines
+	from  reader
+}
+
+// A reader makes visits of lines.
+type reader interface {
+	// next gives the next visit; nil where a line is none. wrong says what could
+	// not be read of it. At the end ok is false.
+	next() (v *Visit, wrong string, ok bool)
+}
+
+// Open begins to read a file, plain or by gzip. name stands in messages.
+func Open(name string, r io.Reader, format Format) (*Input, error) {
+	in := &Input{name: name}
+	buffered := bufio.NewReaderSize(r, maxLine)
+	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		zip, err := gzip.NewReader(buffered)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		in.lines = newLines(zip)
+	} else {
+		in.lines = newLines(buffered)
+	}
+	err := in.open(format)
+	if errors.Is(err, errNothing) && in.lines.err != nil {
+		err = in.lines.err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return in, nil
+}
+
+func (in *Input) open(format Format) error {
+	if format == Postfix || format == Sendmail {
+		return errors.New("logs are not read in this version yet, only CSV")
+	}
+	if format == Auto && !looksLikeCSV(in.lines.peek(4096)) {
+		return errors.New("the format is not recognised; name it by --format")
+	}
+	c, err := newCSV(in.lines)
+	if err != nil {
+		return err
+	}
+	in.Header, in.from = c.header, c
+	return nil
+}
+
+// looksLikeCSV reports whether a file begins with the names of columns.
+func looksLikeCSV(text []byte) bool {
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	names, _ := splitCSV(string(first), nil)
+	for _, name := range names {
+		if columnName(name) == "client_ip" {
+			return true
+		}
+	}
+	return false
+}
+
+// A Trouble is what could not be read.
+type Trouble struct {
+	File string
+	Line int
+	What string
+	Text string // the line's beginning
+}
+
+// Next gives the next visit. At the end ok is false, and Err may say why.
+// Trouble is what is wrong with a line; the visit is nil where it is none, and
+// else lacks a fact.
+func (in *Input) Next() (v *Visit, trouble *Trouble, ok bool) {
+	v, wrong, ok := in.from.next()
+	if wrong != "" {
+		trouble = &Trouble{File: in.name, Line: in.lines.number, What: wrong}
+	}
+	return v, trouble, ok
+}
+
+// Err is what ended the file before its time.
+func (in *Input) Err() error {
+	if in.lines.err != nil {
+		return fmt.Errorf("%s: after line %d: %w", in.name, in.lines.number, in.lines.err)
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package replay
+
+import (
+	"testing"
+	"time"
+
+	"mailprofiled/internal/engine"
+	"mailprofiled/internal/logging"
+	"mailprofiled/internal/memory"
+	"mailprofiled/profile"
+)
+
+// testPolicy is a policy of a baseline whose clock stands at start; change, which
+// may be nil, changes it.
+func testPolicy(t testing.TB, baseline string, start time.Time, change func(*profile.Policy)) *Policy {
+	t.Helper()
+	policy, err := profile.Baseline(baseline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(policy)
+	}
+	p := &Policy{File: baseline + ".toml", ID: policy.Baseline + "-test", Mode: "enforce", Clock: NewClock(start)}
+	o := engine.Options{Policy: policy, PolicyID: p.ID, Budget: 5 * time.Second, Logger: logging.Discard(), Now: p.Clock.Now}
+	o.Us = profile.Us{Names: []string{"mx.here.example"}, Domains: []string{"here.example"}}
+	o.Exempt.Authenticated = true
+	p.Engines[NoTime], p.Engines[Day] = engine.New(o), engine.New(o)
+	o.Retries = memory.NewRetries(memory.Windows{After: time.Minute, Within: 24 * time.Hour, Keep: time.Hour})
+	p.Engines[Moment] = engine.New(o)
+	return p
+}
+
+var began = time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
