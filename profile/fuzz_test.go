@@ -63,7 +63,7 @@ func FuzzHelo(f *testing.F) {
 			}
 		}
 		for _, h := range []Host{{}, hostAt(c7), hostAt(other), noHost(NoName), noHost(Failed)} {
-			s := Session{Client: c7, Us: us, Helo: Helo{Given: Shown, Name: name}, RDNS: ptr("mail.example.com", Confirmed, PTR{host, Confirmed})}
+			s := Session{Client: c7, Us: us, Helo: Helo{Given: Shown, Name: name}, RDNS: ptr("mail.example.com", Confirmed, PTR{Name: host, Forward: Confirmed})}
 			if ok {
 				s.Helo.Host, s.Helo.MX = h, h.A
 			}
@@ -112,7 +112,7 @@ func FuzzPTR(f *testing.F) {
 			t.Fatalf("%q: %v without the client, %v with it", name, got.Kind, n.Kind)
 		}
 		for _, forward := range []Forward{ForwardNotAsked, Confirmed, Mismatch, ForwardFailed} {
-			judgedSafely(t, p, Session{Client: client, RDNS: ptr(name, forward, PTR{"x", forward}), Helo: Helo{Given: Shown, Name: name}})
+			judgedSafely(t, p, Session{Client: client, RDNS: ptr(name, forward, PTR{Name: "x", Forward: forward}), Helo: Helo{Given: Shown, Name: name}})
 		}
 	})
 }

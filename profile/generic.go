@@ -83,7 +83,7 @@ func defaultSign(left string, words *wordMarks, address addressMarks) string {
 	host, _, _ := strings.Cut(left, ".")
 	switch {
 	case address.full:
-		return "the client's address"
+		return addressSign
 	case address.three, address.part && (isDigit(left[0]) || words.ofLines()):
 		return "a part of the client's address"
 	case words.genericWord() != "":

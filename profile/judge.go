@@ -95,6 +95,9 @@ func (f *facts) names() []PTR {
 
 // nature classifies the i-th PTR name, once.
 func (f *facts) nature(i int) Nature {
+	if name := &f.RDNS.Names[i]; name.read {
+		return name.nature
+	}
 	if !f.read[i] {
 		f.natures[i], f.read[i] = Classify(f.RDNS.Names[i].Name, f.Client), true
 	}

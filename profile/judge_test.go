@@ -33,7 +33,7 @@ func hostAt(addr netip.Addr) Host {
 func noHost(o Outcome) Host { return Host{A: o, AAAA: o} }
 
 func ptr(name string, f Forward, more ...PTR) RDNS {
-	return RDNS{Outcome: Found, Names: append([]PTR{{name, f}}, more...)}
+	return RDNS{Outcome: Found, Names: append([]PTR{{Name: name, Forward: f}}, more...)}
 }
 
 func idsOf(findings []Finding) string {
@@ -57,10 +57,10 @@ func TestJudgeRDNS(t *testing.T) {
 		{"PTR timed out: not held against the client", RDNS{Outcome: Failed}, "rdns-error"},
 		{"a chosen name that leads back", ptr("mail.example.com", Confirmed), ""},
 		{"a name that leads elsewhere", ptr("mail.example.com", Mismatch), "rdns-unconfirmed"},
-		{"all of several lead elsewhere", ptr("mail.example.com", Mismatch, PTR{"www.example.com", Mismatch}), "rdns-unconfirmed"},
-		{"one of several leads back", ptr("mail.example.com", Mismatch, PTR{"www.example.com", Confirmed}), ""},
-		{"one may lead back", ptr("mail.example.com", Mismatch, PTR{"www.example.com", ForwardFailed}), ""},
-		{"no forward look-up was answered", ptr("mail.example.com", ForwardFailed, PTR{"www.example.com", ForwardFailed}), "rdns-error"},
+		{"all of several lead elsewhere", ptr("mail.example.com", Mismatch, PTR{Name: "www.example.com", Forward: Mismatch}), "rdns-unconfirmed"},
+		{"one of several leads back", ptr("mail.example.com", Mismatch, PTR{Name: "www.example.com", Forward: Confirmed}), ""},
+		{"one may lead back", ptr("mail.example.com", Mismatch, PTR{Name: "www.example.com", Forward: ForwardFailed}), ""},
+		{"no forward look-up was answered", ptr("mail.example.com", ForwardFailed, PTR{Name: "www.example.com", Forward: ForwardFailed}), "rdns-error"},
 		{"forward look-ups not asked", ptr("mail.example.com", ForwardNotAsked), ""},
 		{"unconfirmed and generic both count", ptr("host-192-0-2-7.example.com", Mismatch), "rdns-generic rdns-unconfirmed"},
 		{"a line", ptr("192-0-2-7.dsl.example.com", Confirmed), "rdns-dynamic"},
@@ -68,11 +68,11 @@ func TestJudgeRDNS(t *testing.T) {
 		{"a mail word clears a confirmed name", ptr("192-0-2-7.smtp-out.example.com", Confirmed), ""},
 		{"a mail word does not clear an unconfirmed name", ptr("192-0-2-7.smtp-out.example.com", Mismatch), "rdns-generic rdns-unconfirmed"},
 		{"a mail word may clear a name of which we could not ask", ptr("192-0-2-7.smtp-out.example.com", ForwardFailed), "rdns-error"},
-		{"one confirmed chosen name is enough", ptr("192-0-2-7.dsl.example.com", Confirmed, PTR{"mail.example.com", Confirmed}), ""},
-		{"an unconfirmed chosen name does not help", ptr("192-0-2-7.dsl.example.com", Confirmed, PTR{"mail.example.com", Mismatch}), "rdns-dynamic"},
-		{"a chosen name may prove to be confirmed", ptr("192-0-2-7.dsl.example.com", Confirmed, PTR{"mail.example.com", ForwardFailed}), ""},
-		{"generic and dynamic together are generic", ptr("192-0-2-7.dsl.example.com", Confirmed, PTR{"192-0-2-7.example.com", Confirmed}), "rdns-generic"},
-		{"dynamic for sure, whatever the other is", ptr("192-0-2-7.dsl.example.com", ForwardFailed, PTR{"192-0-2-7.pool.example.com", ForwardFailed}), "rdns-dynamic rdns-error"},
+		{"one confirmed chosen name is enough", ptr("192-0-2-7.dsl.example.com", Confirmed, PTR{Name: "mail.example.com", Forward: Confirmed}), ""},
+		{"an unconfirmed chosen name does not help", ptr("192-0-2-7.dsl.example.com", Confirmed, PTR{Name: "mail.example.com", Forward: Mismatch}), "rdns-dynamic"},
+		{"a chosen name may prove to be confirmed", ptr("192-0-2-7.dsl.example.com", Confirmed, PTR{Name: "mail.example.com", Forward: ForwardFailed}), ""},
+		{"generic and dynamic together are generic", ptr("192-0-2-7.dsl.example.com", Confirmed, PTR{Name: "192-0-2-7.example.com", Forward: Confirmed}), "rdns-generic"},
+		{"dynamic for sure, whatever the other is", ptr("192-0-2-7.dsl.example.com", ForwardFailed, PTR{Name: "192-0-2-7.pool.example.com", Forward: ForwardFailed}), "rdns-dynamic rdns-error"},
 		{"at most ten names are looked at", RDNS{Outcome: Found, Names: make([]PTR, 100)}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -209,8 +209,8 @@ func TestJudgeHeloHost(t *testing.T) {
 		{"MX failed: it may be there", c7, Helo{Name: name, Host: noHost(NoData), MX: Failed}, RDNS{}, ""},
 		{"AAAA failed: it may be there", c7, Helo{Name: name, Host: Host{A: NoData, AAAA: Failed}, MX: NoData}, RDNS{}, ""},
 		{"not asked", c7, Helo{Name: name}, RDNS{}, ""},
-		{"another registered domain than each PTR name", c7, Helo{Name: name, Host: hostAt(c7)}, ptr("mx.example.net", Confirmed, PTR{"mx.example.org", Mismatch}), "helo-unrelated"},
-		{"the registered domain of one PTR name", c7, Helo{Name: name, Host: hostAt(c7)}, ptr("mx.example.net", Confirmed, PTR{"www.example.com", Mismatch}), ""},
+		{"another registered domain than each PTR name", c7, Helo{Name: name, Host: hostAt(c7)}, ptr("mx.example.net", Confirmed, PTR{Name: "mx.example.org", Forward: Mismatch}), "helo-unrelated"},
+		{"the registered domain of one PTR name", c7, Helo{Name: name, Host: hostAt(c7)}, ptr("mx.example.net", Confirmed, PTR{Name: "www.example.com", Forward: Mismatch}), ""},
 		{"firms under one public suffix are strangers", c7, Helo{Name: "mail.one.co.uk", Host: hostAt(c7)}, ptr("mail.two.co.uk", Confirmed), "helo-unrelated"},
 		{"the name of a line", c7, Helo{Name: "192-0-2-7.dsl.example.com", Host: hostAt(c7)}, RDNS{}, "helo-generic"},
 		{"a generic name with a mail word that leads back", c7, Helo{Name: "192-0-2-7.mail.example.com", Host: hostAt(c7)}, RDNS{}, ""},
@@ -314,7 +314,7 @@ func TestJudgeRelation(t *testing.T) {
 		{"an MX elsewhere: the domain's own address does not count", with(Sender{MX: Found, Host: hostAt(c7), Exchanges: []Exchange{{"mx.example.com", hostAt(other)}}}), false},
 		{"HELO is the confirmed PTR name", helo("Mail.Example.COM.", ptr("mail.example.com", Confirmed)), true},
 		{"HELO is a PTR name that leads elsewhere", helo("mail.example.com", ptr("mail.example.com", Mismatch)), false},
-		{"HELO is one of several confirmed names", helo("mail.example.com", ptr("www.example.com", Confirmed, PTR{"mail.example.com", Confirmed})), true},
+		{"HELO is one of several confirmed names", helo("mail.example.com", ptr("www.example.com", Confirmed, PTR{Name: "mail.example.com", Forward: Confirmed})), true},
 		{"HELO is a confirmed name of a line", helo("192-0-2-7.dsl.example.com", ptr("192-0-2-7.dsl.example.com", Confirmed)), false},
 		{"HELO is another name of the domain", helo("www.example.com", ptr("mail.example.com", Confirmed)), false},
 	} {

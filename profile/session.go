@@ -78,6 +78,9 @@ type RDNS struct {
 type PTR struct {
 	Name    string // lower case, no last dot, as DNS gave it: hostile text
 	Forward Forward
+
+	nature Nature // what Read has read out of the name
+	read   bool
 }
 
 // Forward says whether a PTR name leads back to the client.

@@ -16,7 +16,6 @@ import (
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/logging"
-	"mailprofiled/internal/memory"
 	"mailprofiled/internal/store"
 	"mailprofiled/internal/systemd"
 	"mailprofiled/internal/wiring"
@@ -37,9 +36,8 @@ type daemon struct {
 	logger *slog.Logger // over logs: it outlives a configuration
 
 	metrics *admin.Metrics
-	retries *memory.Retries
 	health  *dnsbl.Health    // of the DNS lists
-	counted *wiring.Counters // of limits; made when the daemon begins to serve
+	counted *wiring.Counters // of limits, and memory; made when the daemon begins to serve
 	state   *store.Store     // which keeps them; nil: nothing is kept
 	server  *milter.Server
 	doors   doors
@@ -62,7 +60,6 @@ func newDaemon(cfg *config.Config, out io.Writer) *daemon {
 	d.logs = logging.NewSwitch(d.newLogger(cfg))
 	d.logger = slog.New(d.logs)
 	d.metrics = admin.NewMetrics(d.status)
-	d.retries = memory.NewRetries(wiring.RetryWindows(cfg))
 	d.health = dnsbl.NewHealth(dnsbl.HealthOptions{Logger: d.logger})
 	settings := wiring.MilterSettings(cfg)
 	settings.Logger = d.logger

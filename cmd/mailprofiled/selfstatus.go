@@ -36,7 +36,7 @@ func (d *daemon) status() *admin.Status {
 		s.State = admin.Stopping
 	}
 	s.Resolver(g.resolver.Stats())
-	s.Retry.Deferred, s.Retry.Passed = d.retries.Sizes()
+	s.Retry = retryStatus(d.counted.Retries)
 	if d.lost != nil {
 		s.Log.LostLines = d.lost()
 	}

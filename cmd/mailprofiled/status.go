@@ -71,7 +71,9 @@ func printStatus(s *admin.Status, w io.Writer) {
 	}
 	row(first(len(s.DNS.Servers), "DNS"), "%s", answersText(s.DNS))
 	row("cache", "%d names and addresses, %s of %s, %d hits", s.Cache.Entries, size(s.Cache.Bytes), size(s.Cache.Limit), s.Cache.Hits)
-	row("retry", "%d asked to come back, %s came back", s.Retry.Deferred, count(s.Retry.Passed, "network"))
+	for i, text := range retryRows(&s.Retry) {
+		row(first(i, "retry"), "%s", text)
+	}
 	for i, text := range geoRows(s) {
 		row(first(i, "databases"), "%s", text)
 	}

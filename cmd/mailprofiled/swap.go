@@ -61,7 +61,6 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 		return []string{wiring.ResolvConf + ":1: " + err.Error()}, warnings
 	}
 	d.logs.Set(d.newLogger(cfg))
-	d.retries.SetWindows(wiring.RetryWindows(cfg))
 	d.server.Apply(wiring.MilterSettings(cfg))
 	old := d.begin(next)
 	if old.resolver != next.resolver {

@@ -192,8 +192,24 @@ type Log struct {
 
 // Retry is who was asked to come back.
 type Retry struct {
-	Deferred int `json:"deferred"` // open deferrals
-	Passed   int `json:"passed"`   // networks that came back
+	Deferred int `json:"deferred"` // mails that may come back
+	Callers  int `json:"callers"`  // whose they are: operators, SPF domains, networks
+	Passed   int `json:"passed"`   // those who came back, and are remembered
+
+	// Since the start; one who waits is asked once, whatever he sends meanwhile.
+	Asked     uint64        `json:"asked"`
+	Returned  uint64        `json:"returned"`
+	GaveUp    uint64        `json:"gave_up"`
+	Forgotten uint64        `json:"forgotten"` // for want of room
+	LongestS  float64       `json:"longest_wait_s"`
+	Reasons   []RetryReason `json:"reasons"`
+}
+
+// A RetryReason tells how many of those came back who were asked to for a finding.
+type RetryReason struct {
+	Finding  string `json:"finding"`
+	Deferred uint64 `json:"deferred"`
+	Returned uint64 `json:"returned"`
 }
 
 // A LocalRule is one rule of the operator's own, and what became of it.

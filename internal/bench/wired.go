@@ -11,7 +11,6 @@ import (
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/logging"
-	"mailprofiled/internal/memory"
 	"mailprofiled/internal/wiring"
 	"mailprofiled/milter"
 )
@@ -59,7 +58,7 @@ func wire(path string, stderr io.Writer) (*wired, error) {
 		return nil, err
 	}
 	e := wiring.NewEngine(cfg, wiring.Parts{
-		Resolver: r, Limits: limits, Retries: memory.NewRetries(wiring.RetryWindows(cfg)), Local: set, Logger: logger, Lists: lists, Health: health,
+		Resolver: r, Limits: limits, Retries: counted.Retries, Local: set, Logger: logger, Lists: lists, Health: health,
 		Observer: admin.NewMetrics(func() *admin.Status { return new(admin.Status) }), // nobody scrapes
 	})
 	settings := wiring.MilterSettings(cfg)

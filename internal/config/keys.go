@@ -164,7 +164,7 @@ func retryKeys() []Key {
 		},
 		{
 			Name: "retry.keep", Kind: durationKind(0, 365*day), Default: "7d", Hot: true, Policy: true,
-			Doc:   "The network of a server that came back passes for so long, while its score stays between the thresholds.",
+			Doc:   "A server that came back passes for so long, and with it all of its operator, SPF domain or network (see docs/findings.md), while its score stays between the thresholds.",
 			field: func(c *Config) any { return &c.Retry.Keep },
 		},
 	}

@@ -117,12 +117,6 @@ func (v *Visit) explainRcpt(rcpt string, number int, deadline time.Time) RecordR
 	}
 }
 
-// wouldPass reports whether a recipient deferred for the score would pass now as
-// an honest retry. It looks, and changes nothing.
-func (v *Visit) wouldPass(rcpt string) bool {
-	return !v.e.o.Monitor && v.e.o.Retries != nil && v.e.o.Retries.WouldPass(v.client.Addr, v.tx.mail.From, rcpt, v.e.o.Now())
-}
-
 // stage is where the visit is answered: at MAIL if a rule of the operator's own
 // refuses it, or if that is asked for and there is something to say.
 func (v *Visit) stage() string {

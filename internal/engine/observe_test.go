@@ -122,8 +122,8 @@ func TestExplainKnowsWhoCameBack(t *testing.T) {
 		if a := deliver(); a != profile.Continue {
 			t.Fatalf("second visit: %v", a)
 		}
-		if deferred, passed := h.o.Retries.Sizes(); deferred != 0 || passed != 1 {
-			t.Errorf("%d deferred, %d passed, want 0 and 1", deferred, passed)
+		if st := h.o.Retries.Stats(); st.Waiting != 0 || st.Returned != 1 {
+			t.Errorf("%+v, want nobody who waits and one who returned", st)
 		}
 		if r := explain("192.0.2.99"); r.Action != "continue" {
 			t.Errorf("a neighbour of one that came back: %+v", r)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"mailprofiled/internal/memory"
 	"mailprofiled/profile"
 	"mailprofiled/ratelimit"
 )
@@ -166,8 +167,11 @@ type transaction struct {
 	queueID  string
 	rcpts    int // judged, the refused among them
 	accepted int
-	deferred int  // recipients noted for an honest retry
-	passed   bool // it is one
+	deferred int    // recipients noted for an honest retry
+	passed   bool   // it is one
+	operator string // of the client, as the session has it; "" for none
+	caller   memory.Caller
+	called   bool // caller is known
 
 	judgement *profile.Judgement // from the first answer on
 	session   profile.Session    // what was judged
@@ -239,35 +243,6 @@ func (v *Visit) reckon() {
 	v.tx.judgement, v.tx.unlisted = profile.Judge(&v.tx.session, v.e.o.Policy), nil
 }
 
-// decide asks profile, and lets a deferred visit pass that has come back
-// honestly. In monitor mode nobody was deferred, so nothing is learned.
-func (v *Visit) decide(rcpt *profile.Recipient) profile.Verdict {
-	tx := v.tx
-	verdict := tx.judgement.Decide(rcpt, false)
-	if !verdict.ForScore || v.e.o.Monitor || v.e.o.Retries == nil || v.given != nil && v.given.Anew {
-		return verdict
-	}
-	to := ""
-	if rcpt != nil {
-		to = rcpt.Raw
-	}
-	now := tx.began // the visit's own time: waiting within it is not coming back
-	if tx.passed || v.e.o.Retries.Passes(v.client.Addr, tx.mail.From, to, now) {
-		tx.passed = true // all of the visit, however short it is remembered
-		return tx.judgement.Decide(rcpt, true)
-	}
-	if tx.deferred < maxNoted {
-		tx.deferred++
-		v.e.o.Retries.Deferred(v.client.Addr, tx.mail.From, to, now)
-	}
-	return verdict
-}
-
-// maxNoted is how many deferred recipients of one transaction are noted for an
-// honest retry: as many as any server may send at once (RFC 5321 section
-// 4.5.3.1.8).
-const maxNoted = 100
-
 // reply turns a verdict into what the MTA is told.
 func (v *Visit) reply(verdict profile.Verdict) Answer {
 	if verdict.Action == profile.Continue {
@@ -292,6 +267,8 @@ func (v *Visit) facts() profile.Session {
 	defer v.mu.Unlock()
 	tx := v.tx
 	tx.heard, tx.listHits = v.listHits(), nil
+	v.rdns.value.Read(v.client.Addr)
+	tx.operator = v.rdns.value.Operator(v.client.Addr)
 	if tx.trust == profile.Stranger { // one that has logged in may have been asked about before (law 4)
 		tx.listHits = tx.heard
 	}

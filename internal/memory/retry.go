@@ -1,12 +1,9 @@
-// Package memory remembers how servers and accounts behaved before.
-//
-// It holds the honest retry (RFC 6647): who was asked to come back, and who did; and
-// which accounts met their limits most often. It lives in RAM only, bounded; after a
-// restart a server that was deferred waits once more.
 package memory
 
 import (
-	"hash/maphash"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"sync"
@@ -19,168 +16,348 @@ import (
 type Windows struct {
 	After  time.Duration // a visit sooner than this after the first deferral waits on
 	Within time.Duration // a visit later than this is a stranger again
-	Keep   time.Duration // how long a network that came back passes
+	Keep   time.Duration // how long who came back passes
 }
 
 // inTime reports whether a visit so long after the first deferral is an honest retry.
 func (w Windows) inTime(waited time.Duration) bool { return waited >= w.After && waited <= w.Within }
 
-// The bounds of a Retries: some 40 MB when all are reached. What one network may
-// fill is bounded too, so that no client makes others be forgotten.
+// The bounds of a Retries: some 60 MB when all are reached. What one sender may fill is
+// bounded too, so that no client makes others be forgotten.
 const (
-	maxNetworks   = 100_000 // with open deferrals
-	maxDeferred   = 200_000 // of all of them
-	maxPerNetwork = 500
-	maxPassed     = 50_000
+	maxWaiting  = 100_000 // who waits
+	maxDeferred = 200_000 // mails of all of them
+	maxPerKey   = 500
+	maxPassed   = 100_000
 )
 
-// Retries remembers deferrals and the networks that came back honestly.
-// It is safe for concurrent use, and bounded: the least recently used go first.
-type Retries struct {
-	seed maphash.Seed
-
-	mu       sync.Mutex
-	win      Windows
-	networks *simplelru.LRU[netip.Prefix, *deferrals]
-	open     int                                     // deferrals of all networks
-	passed   *simplelru.LRU[netip.Prefix, time.Time] // until when the network passes
+// A Caller is who may be asked to come back, by what survives a pool of its addresses:
+// the operator that its reverse DNS confirms, else the domain whose SPF record names
+// it, else its network (RFC 6647 section 4.1). One operator waits once, whatever
+// addresses it has; an address with a provider's default name speaks for its network
+// alone.
+type Caller struct {
+	own  Key
+	home Key // the address
+	net  Key
 }
 
-// deferrals are the open ones of one network, in the order of their first time.
-type deferrals struct{ list []deferral }
+// Caller gives the keys of a client. operator and spf are in lower case, "" for none.
+func (r *Retries) Caller(client netip.Addr, operator, spf string) Caller {
+	c := Caller{own: r.secret.NameKey(Operator, operator), home: AddressKey(client), net: NetKey(client)}
+	if !c.own.Valid() {
+		c.own = r.secret.NameKey(SPFDomain, spf)
+	}
+	if !c.own.Valid() {
+		c.own = c.net
+	}
+	return c
+}
+
+// Kind says by what the caller is known.
+func (c *Caller) Kind() Kind { return c.own.kind }
+
+// Retries remembers who was asked to come back, and who did. It is safe for concurrent
+// use, and bounded: who waits longest goes first, and who came back and was not seen
+// for longest.
+type Retries struct {
+	secret Secret
+	track  bool
+
+	mu      sync.Mutex
+	win     Windows
+	waiting map[Key]*waiter
+	open    int                            // deferrals of all of them
+	queue   []turn                         // of those who wait, the longest first
+	passed  *simplelru.LRU[Key, time.Time] // until when they pass
+	changed map[Key]struct{}
+	stats   retryCounts
+}
+
+// A waiter has mails that were deferred, in the order of their first time.
+type waiter struct {
+	list   []deferral
+	since  time.Time
+	queued time.Time // its turn in the queue
+	why    uint64    // findings of the first deferral, see retryCounts
+	shadow bool      // the same mails wait under a better key, and are counted there
+}
 
 type deferral struct {
-	key   uint64
+	mail  uint64
 	first time.Time
 }
 
-func (d *deferrals) find(key uint64) int {
-	return slices.IndexFunc(d.list, func(x deferral) bool { return x.key == key })
+// A turn is when a waiter is to be looked at.
+type turn struct {
+	key Key
+	at  time.Time
 }
 
-// NewRetries returns an empty Retries.
+func (w *waiter) find(mail uint64) int {
+	return slices.IndexFunc(w.list, func(x deferral) bool { return x.mail == mail })
+}
+
+// NewRetries returns an empty Retries that ends with the process.
 func NewRetries(w Windows) *Retries {
-	r := &Retries{win: w, seed: maphash.MakeSeed()}
-	// The sizes are positive constants, the only thing NewLRU can refuse.
-	r.networks, _ = simplelru.NewLRU(maxNetworks, func(_ netip.Prefix, d *deferrals) { r.open -= len(d.list) })
-	r.passed, _ = simplelru.NewLRU[netip.Prefix, time.Time](maxPassed, nil)
+	var secret Secret
+	rand.Read(secret[:]) // it never fails
+	return newRetries(w, secret, false)
+}
+
+// NewKeptRetries returns an empty Retries that keeps a list of what changed, for
+// ExportChanged.
+func NewKeptRetries(w Windows, secret Secret) *Retries { return newRetries(w, secret, true) }
+
+func newRetries(w Windows, secret Secret, track bool) *Retries {
+	r := &Retries{win: w, secret: secret, track: track, waiting: map[Key]*waiter{}, changed: map[Key]struct{}{}}
+	// The size is a positive constant, the only thing NewLRU can refuse.
+	r.passed, _ = simplelru.NewLRU[Key, time.Time](maxPassed, nil)
 	return r
 }
 
-// Passes reports whether a visit that would be deferred for its score has come
-// back honestly: sender and recipient were deferred from the client's network
-// between After and Within ago, or the network has come back before and is
-// still remembered. The sender is taken without its per-message tags (see
-// SenderKey); both may be in any case. An honest retry is remembered for Keep.
-func (r *Retries) Passes(client netip.Addr, sender, rcpt string, now time.Time) bool {
-	network := Network(client)
-	key := r.key(network, sender, rcpt)
+// Passes reports whether a visit that would be deferred for its score has come back
+// honestly: sender and recipient were deferred for the same caller between After and
+// Within ago, or the caller has come back before and is still remembered. The sender is
+// taken without its per-message tags (see SenderKey); both may be in any case. An
+// honest retry is remembered for Keep.
+func (r *Retries) Passes(c *Caller, sender, rcpt string, now time.Time) bool {
+	mail := r.mail(sender, rcpt)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if until, ok := r.passed.Get(network); ok {
-		if now.Before(until) {
-			return true
-		}
-		r.passed.Remove(network)
+	r.expire(now)
+	if r.remembered(c, now) {
+		return true
 	}
-	d, ok := r.networks.Get(network)
-	if !ok {
+	k, w := r.waits(c, mail, now)
+	if w == nil {
 		return false
 	}
-	i := d.find(key)
-	if i < 0 || !r.win.inTime(now.Sub(d.list[i].first)) {
-		return false
-	}
-	r.forget(d, i)
-	r.passed.Add(network, now.Add(r.win.Keep))
+	r.cameBack(c, k, w, mail, now)
 	return true
 }
 
 // WouldPass is Passes without a trace: nothing is remembered for it, nor used up.
-func (r *Retries) WouldPass(client netip.Addr, sender, rcpt string, now time.Time) bool {
-	network := Network(client)
-	key := r.key(network, sender, rcpt)
+func (r *Retries) WouldPass(c *Caller, sender, rcpt string, now time.Time) bool {
+	mail := r.mail(sender, rcpt)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if until, ok := r.passed.Peek(network); ok && now.Before(until) {
+	if r.remembered(c, now) {
 		return true
 	}
-	d, ok := r.networks.Peek(network)
-	if !ok {
-		return false
-	}
-	i := d.find(key)
-	return i >= 0 && r.win.inTime(now.Sub(d.list[i].first))
+	_, w := r.waits(c, mail, now)
+	return w != nil
 }
 
-// Deferred notes that the visit was asked to come back. A deferral still open
-// is neither reset nor extended by it; one older than Within begins anew.
-func (r *Retries) Deferred(client netip.Addr, sender, rcpt string, now time.Time) {
-	network := Network(client)
-	key := r.key(network, sender, rcpt)
+// remembered reports whether the caller has come back before. The address is known
+// beside it: its name may be out of reach at the next visit.
+func (r *Retries) remembered(c *Caller, now time.Time) bool {
+	for _, k := range [...]Key{c.own, c.home} {
+		if until, ok := r.passed.Peek(k); ok && now.Before(until) {
+			r.passed.Get(k) // it is in use
+			return true
+		}
+	}
+	return false
+}
+
+// waits gives under which key of the caller the mail waits long enough, and not too
+// long. Who had no other name at first was noted under the network.
+func (r *Retries) waits(c *Caller, mail uint64, now time.Time) (Key, *waiter) {
+	for _, k := range [...]Key{c.own, c.net} {
+		w := r.waiting[k]
+		if w == nil {
+			continue
+		}
+		if i := w.find(mail); i >= 0 && r.win.inTime(now.Sub(w.list[i].first)) {
+			return k, w
+		}
+	}
+	return Key{}, nil
+}
+
+// cameBack remembers that the mail which waits under k has come back.
+func (r *Retries) cameBack(c *Caller, k Key, w *waiter, mail uint64, now time.Time) {
+	counts := w
+	if own := r.waiting[c.own]; own != nil {
+		counts = own
+	}
+	if !counts.shadow {
+		r.stats.returned(counts, now)
+	}
+	r.remove(c.own)
+	if w.shadow {
+		r.take(k, w, w.find(mail))
+	} else {
+		r.remove(k)
+	}
+	if r.win.Keep > 0 {
+		for _, k := range [...]Key{c.own, c.home} {
+			r.passed.Add(k, now.Add(r.win.Keep))
+			r.touch(k)
+		}
+	}
+}
+
+// Deferred notes that the visit was asked to come back, for the findings with these
+// ids. A deferral still open is neither reset nor extended by it; one older than Within
+// begins anew.
+func (r *Retries) Deferred(c *Caller, sender, rcpt string, findings []string, now time.Time) {
+	mail := r.mail(sender, rcpt)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	d, ok := r.networks.Get(network)
-	if !ok {
-		d = new(deferrals)
-		r.networks.Add(network, d)
+	r.expire(now)
+	why := r.stats.mask(findings)
+	r.note(c.own, mail, why, false, now)
+	if c.net != c.own && c.net.Valid() {
+		r.note(c.net, mail, why, true, now)
 	}
-	if i := d.find(key); i >= 0 {
-		if now.Sub(d.list[i].first) <= r.win.Within {
-			return
-		}
-		r.forget(d, i)
-	}
-	if len(d.list) == maxPerNetwork {
-		r.forget(d, 0)
-	}
-	d.list = append(d.list, deferral{key, now})
-	r.open++
-	for r.open > maxDeferred {
-		r.networks.RemoveOldest()
+	for r.open > maxDeferred || len(r.waiting) > maxWaiting {
+		r.forgetFirst()
 	}
 }
 
-func (r *Retries) forget(d *deferrals, i int) {
-	d.list = slices.Delete(d.list, i, i+1)
+func (r *Retries) note(k Key, mail uint64, why uint64, shadow bool, now time.Time) {
+	w := r.waiting[k]
+	if w == nil {
+		w = &waiter{since: now, queued: now, why: why, shadow: shadow}
+		r.waiting[k] = w
+		r.queue = append(r.queue, turn{k, now})
+		if !shadow {
+			r.stats.deferred(why)
+		}
+	}
+	if w.shadow && !shadow { // it is somebody's best key now
+		w.shadow, w.since, w.why = false, now, why
+		r.stats.deferred(why)
+	}
+	if i := w.find(mail); i >= 0 {
+		if now.Sub(w.list[i].first) <= r.win.Within {
+			return
+		}
+		w.list = slices.Delete(w.list, i, i+1)
+		r.open--
+	}
+	if len(w.list) == maxPerKey {
+		w.list = slices.Delete(w.list, 0, 1)
+		r.open--
+	}
+	w.list = append(w.list, deferral{mail, now})
+	r.open++
+	r.touch(k)
+}
+
+// take takes one deferral of a waiter away.
+func (r *Retries) take(k Key, w *waiter, i int) {
+	if i < 0 {
+		return
+	}
+	w.list = slices.Delete(w.list, i, i+1)
 	r.open--
+	r.touch(k)
+	if len(w.list) == 0 {
+		r.remove(k)
+	}
+}
+
+// remove forgets a waiter. Its turn stays in the queue, and finds nobody.
+func (r *Retries) remove(k Key) {
+	if w := r.waiting[k]; w != nil {
+		r.open -= len(w.list)
+		delete(r.waiting, k)
+		r.touch(k)
+	}
+}
+
+// expire looks at those whose turn has come: who has not come back within the time has
+// given up.
+func (r *Retries) expire(now time.Time) {
+	for len(r.queue) > 0 && now.Sub(r.queue[0].at) > r.win.Within {
+		t := r.queue[0]
+		r.queue = r.queue[1:]
+		w := r.waiting[t.key]
+		if w == nil || !w.queued.Equal(t.at) {
+			continue
+		}
+		w.list = slices.DeleteFunc(w.list, func(d deferral) bool {
+			old := now.Sub(d.first) > r.win.Within
+			if old {
+				r.open--
+			}
+			return old
+		})
+		if len(w.list) > 0 {
+			w.queued = now // no earlier: the queue is in order
+			r.queue = append(r.queue, turn{t.key, now})
+			continue
+		}
+		if !w.shadow {
+			r.stats.GaveUp++
+		}
+		r.remove(t.key)
+	}
+}
+
+// forgetFirst makes room.
+func (r *Retries) forgetFirst() {
+	for len(r.queue) > 0 {
+		t := r.queue[0]
+		r.queue = r.queue[1:]
+		if w := r.waiting[t.key]; w != nil && w.queued.Equal(t.at) {
+			r.stats.Forgotten++
+			r.remove(t.key)
+			return
+		}
+	}
+}
+
+// touch notes that what is known of a key has changed.
+func (r *Retries) touch(k Key) {
+	if r.track {
+		r.changed[k] = struct{}{}
+	}
 }
 
 // SetWindows changes the times for what comes from now on, and for deferrals that
-// are open. Networks that came back already are remembered as long as was promised.
+// are open. Who came back already is remembered as long as was promised.
 func (r *Retries) SetWindows(w Windows) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.win = w
 }
 
-// Sizes gives how many deferrals and how many networks that came back are
-// remembered; some of both may be too old to matter.
-func (r *Retries) Sizes() (deferred, passed int) {
+// Forget forgets that a caller came back, or waits, by its keys, and says how many of
+// them were known.
+func (r *Retries) Forget(keys ...Key) (known int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.open, r.passed.Len()
-}
-
-func (r *Retries) key(network netip.Prefix, sender, rcpt string) uint64 {
-	var h maphash.Hash
-	h.SetSeed(r.seed)
-	addr := network.Addr().As16()
-	h.Write(addr[:])
-	h.WriteString(SenderKey(sender))
-	h.WriteByte(0) // no address has a NUL: the two parts cannot run into each other
-	h.WriteString(foldAddress(rcpt))
-	return h.Sum64()
-}
-
-// Network returns the network one operator's sending machines share at the
-// least: the /24 of an IPv4 address, the /64 of an IPv6 one (RFC 6647 section 4.1).
-func Network(client netip.Addr) netip.Prefix {
-	client = client.Unmap().WithZone("")
-	bits := 64
-	if client.Is4() {
-		bits = 24
+	for _, k := range keys {
+		if r.waiting[k] != nil || r.passed.Contains(k) {
+			known++
+		}
+		r.remove(k)
+		if r.passed.Remove(k) {
+			r.touch(k)
+		}
 	}
-	p, _ := client.Prefix(bits) // of the zero Addr: the zero Prefix, one network for all unknowns
-	return p
+	return known
+}
+
+// Until says until when a key passes, the zero Time where it does not.
+func (r *Retries) Until(k Key, now time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if until, ok := r.passed.Peek(k); ok && now.Before(until) {
+		return until
+	}
+	return time.Time{}
+}
+
+// mail makes one number of sender and recipient.
+func (r *Retries) mail(sender, rcpt string) uint64 {
+	var room [512]byte
+	b := append(append(room[:0], r.secret[:]...), 'M')
+	b = append(append(b, SenderKey(sender)...), 0) // no address has a NUL: the two parts cannot run into each other
+	sum := sha256.Sum256(append(b, foldAddress(rcpt)...))
+	return binary.LittleEndian.Uint64(sum[:])
 }

@@ -13,6 +13,16 @@ var (
 	start   = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 )
 
+var secret = Secret{1, 2, 3}
+
+func kept() *Retries { return NewKeptRetries(windows, secret) }
+
+// by is a client without a name of its own: one of its network.
+func by(r *Retries, client netip.Addr) *Caller {
+	c := r.Caller(client, "", "")
+	return &c
+}
+
 // A try is one visit that would be deferred for its score.
 type try struct {
 	at           time.Duration
@@ -89,15 +99,15 @@ func TestRetry(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := NewRetries(windows)
+			r := kept()
 			for i, v := range tt.tries {
 				client, now := netip.MustParseAddr(v.client), start.Add(v.at)
-				got := r.Passes(client, v.sender, v.rcpt, now)
+				got := r.Passes(by(r, client), v.sender, v.rcpt, now)
 				if got != v.want {
 					t.Fatalf("try %d (%+v): passes = %v, want %v", i, v, got, v.want)
 				}
 				if !got {
-					r.Deferred(client, v.sender, v.rcpt, now)
+					r.Deferred(by(r, client), v.sender, v.rcpt, nil, now)
 				}
 			}
 		})
@@ -105,34 +115,36 @@ func TestRetry(t *testing.T) {
 }
 
 func TestRetriesAreBounded(t *testing.T) {
-	r := NewRetries(windows)
+	r := kept()
 	for i := range maxDeferred/2 + 500 {
 		client := netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 1}) // two recipients in each /24
-		r.Deferred(client, "<a@example.net>", "<b@example.org>", start)
-		r.Deferred(client, "<a@example.net>", "<c@example.org>", start)
+		r.Deferred(by(r, client), "<a@example.net>", "<b@example.org>", nil, start)
+		r.Deferred(by(r, client), "<a@example.net>", "<c@example.org>", nil, start)
 	}
-	open, _ := r.Sizes()
 	sum := 0
-	for _, d := range r.networks.Values() {
-		sum += len(d.list)
+	for _, w := range r.waiting {
+		sum += len(w.list)
 	}
-	if open > maxDeferred || open != sum || r.networks.Len() > maxNetworks {
-		t.Errorf("%d deferrals (%d counted) of %d networks", open, sum, r.networks.Len())
+	if r.open > maxDeferred || r.open != sum || len(r.waiting) > maxWaiting {
+		t.Errorf("%d deferrals (%d counted) of %d networks", r.open, sum, len(r.waiting))
+	}
+	if st := r.Stats(); st.Forgotten != 500 || st.Deferred != maxDeferred/2+500 || st.Waiting != maxDeferred {
+		t.Errorf("%+v", st)
 	}
 }
 
 func TestOneNetworkMakesNobodyForgotten(t *testing.T) {
-	r := NewRetries(windows)
+	r := kept()
 	honest := netip.MustParseAddr("192.0.2.7")
-	r.Deferred(honest, "<a@example.net>", "<b@example.org>", start)
+	r.Deferred(by(r, honest), "<a@example.net>", "<b@example.org>", nil, start)
 	flood := netip.MustParseAddr("198.51.100.1")
-	for i := range 10 * maxPerNetwork {
-		r.Deferred(flood, "<a@example.net>", fmt.Sprintf("<%x@example.org>", rand.Uint64()^uint64(i)), start)
+	for i := range 10 * maxPerKey {
+		r.Deferred(by(r, flood), "<a@example.net>", fmt.Sprintf("<%x@example.org>", rand.Uint64()^uint64(i)), nil, start)
 	}
-	if open, _ := r.Sizes(); open != maxPerNetwork+1 {
-		t.Errorf("%d deferrals, want %d of the flood and one", open, maxPerNetwork)
+	if open := r.Stats().Waiting; open != maxPerKey+1 {
+		t.Errorf("%d deferrals, want %d of the flood and one", open, maxPerKey)
 	}
-	if !r.Passes(honest, "<a@example.net>", "<b@example.org>", start.Add(5*time.Minute)) {
+	if !r.Passes(by(r, honest), "<a@example.net>", "<b@example.org>", start.Add(5*time.Minute)) {
 		t.Error("an honest retry was forgotten for a flood from elsewhere")
 	}
 }
@@ -176,45 +188,45 @@ func FuzzSenderKey(f *testing.F) {
 
 func BenchmarkPasses(b *testing.B) {
 	b.ReportAllocs()
-	r := NewRetries(windows)
+	r := kept()
 	client := netip.MustParseAddr("192.0.2.7")
 	for b.Loop() {
-		r.Passes(client, "<joe@example.net>", "<x@example.org>", start)
+		r.Passes(by(r, client), "<joe@example.net>", "<x@example.org>", start)
 	}
 }
 
 // TestWouldPass: looking says what passing would, and leaves no trace.
 func TestWouldPass(t *testing.T) {
-	r := NewRetries(windows)
+	r := kept()
 	client := netip.MustParseAddr("192.0.2.7")
 	const from, to = "<a@example.net>", "<b@example.org>"
-	r.Deferred(client, from, to, start)
+	r.Deferred(by(r, client), from, to, nil, start)
 	for _, tt := range []struct {
 		after time.Duration
 		want  bool
 	}{{0, false}, {time.Minute, true}, {24 * time.Hour, true}, {25 * time.Hour, false}, {time.Hour, true}} {
-		if got := r.WouldPass(client, from, to, start.Add(tt.after)); got != tt.want {
+		if got := r.WouldPass(by(r, client), from, to, start.Add(tt.after)); got != tt.want {
 			t.Errorf("after %v: %v, want %v", tt.after, got, tt.want)
 		}
 	}
-	if deferred, passed := r.Sizes(); deferred != 1 || passed != 0 {
-		t.Errorf("%d deferred, %d passed after looking, want 1 and 0", deferred, passed)
+	if st := r.Stats(); st.Waiting != 1 || st.Passed != 0 {
+		t.Errorf("%+v after looking, want one who waits and none who passed", st)
 	}
-	if !r.Passes(client, from, to, start.Add(time.Hour)) || !r.WouldPass(client, "<x@y.example>", to, start.Add(2*time.Hour)) {
+	if !r.Passes(by(r, client), from, to, start.Add(time.Hour)) || !r.WouldPass(by(r, client), "<x@y.example>", to, start.Add(2*time.Hour)) {
 		t.Error("a network that came back does not pass")
 	}
-	if r.WouldPass(client, from, to, start.Add(time.Hour+windows.Keep)) {
+	if r.WouldPass(by(r, client), from, to, start.Add(time.Hour+windows.Keep)) {
 		t.Error("a network passes for longer than keep")
 	}
 }
 
 // TestSetWindows: open deferrals live by the new times.
 func TestSetWindows(t *testing.T) {
-	r := NewRetries(windows)
+	r := kept()
 	client := netip.MustParseAddr("192.0.2.7")
-	r.Deferred(client, "<a@example.net>", "<b@example.org>", start)
+	r.Deferred(by(r, client), "<a@example.net>", "<b@example.org>", nil, start)
 	r.SetWindows(Windows{After: time.Second, Within: time.Hour, Keep: time.Hour})
-	if !r.Passes(client, "<a@example.net>", "<b@example.org>", start.Add(2*time.Second)) {
+	if !r.Passes(by(r, client), "<a@example.net>", "<b@example.org>", start.Add(2*time.Second)) {
 		t.Error("the shorter wait does not hold for an open deferral")
 	}
 }

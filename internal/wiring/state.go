@@ -20,6 +20,7 @@ type Counters struct {
 	Accounts   *ratelimit.Accounts
 	Exceptions *ratelimit.Exceptions // of the configuration and by command
 	Grants     *Grants               // those by command
+	Retries    *memory.Retries       // who was asked to come back, and who did
 
 	secret  ratelimit.Secret
 	busiest *memory.Busiest // accounts that met limits, of the engines of now
@@ -31,19 +32,25 @@ type Counters struct {
 func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters {
 	c := &Counters{Exceptions: new(ratelimit.Exceptions), busiest: new(memory.Busiest), hashed: cfg.Log.Hashed}
 	c.Grants = NewGrants(c.Exceptions)
+	var key memory.Secret
 	if kept != nil {
-		key := kept.Secret()
-		copy(c.secret[:], key[:])
+		key = kept.Secret()
 	} else {
-		rand.Read(c.secret[:]) // it never fails
+		rand.Read(key[:]) // it never fails
 	}
+	copy(c.secret[:], key[:])
 	track := kept != nil
 	c.Table = ratelimit.NewTable(ratelimit.Options{Track: track}, now)
+	c.Retries = memory.NewRetries(RetryWindows(cfg))
+	if track { // what nobody asks for would pile up
+		c.Retries = memory.NewKeptRetries(RetryWindows(cfg), key)
+	}
 	c.Accounts = ratelimit.NewAccounts(ratelimit.AccountOptions{Learn: cfg.Accounts.Learn, Track: track}, c.secret, now)
 	if kept != nil {
 		kept.Add("limits", limitSpace{c.Table})
 		kept.Add("accounts", accountSpace{c.Accounts})
 		kept.Add("exceptions", c.Grants)
+		kept.Add("retries", retrySpace{c.Retries})
 	}
 	return c
 }
@@ -53,6 +60,7 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 func (c *Counters) Apply(cfg *config.Config) {
 	c.Accounts.SetLearn(cfg.Accounts.Learn)
 	c.Grants.SetWritten(cfg.Accounts.Exceptions)
+	c.Retries.SetWindows(RetryWindows(cfg))
 }
 
 // Limits are those of the configuration, counted in c. The file of accounts, which
@@ -111,6 +119,17 @@ func (s accountSpace) Load(record []byte) error {
 
 // Lost has the accounts learnt anew: who is missing would look like one that is new.
 func (s accountSpace) Lost() { s.a.Relearn(time.Now()) }
+
+// A retrySpace lets it keep who was asked to come back, and who did.
+type retrySpace struct{ r *memory.Retries }
+
+func (s retrySpace) Changed(dst []byte) []byte { return s.r.ExportChanged(dst) }
+func (s retrySpace) All() iter.Seq[[]byte]     { return s.r.ExportAll() }
+func (s retrySpace) Load(record []byte) error  { return s.r.Import(record, time.Now()) }
+func (s retrySpace) Len() int {
+	st := s.r.Stats()
+	return st.Callers + st.Passed
+}
 
 // eachFrame takes in the frames of a record.
 func eachFrame(record []byte, load func(ratelimit.Frame) error) error {
