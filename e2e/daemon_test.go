@@ -54,6 +54,13 @@ var points = map[string]float64{
 	"from-no-domain":        10.2,
 	"from-unresolvable":     10.4,
 	"from-null-mx":          10.6,
+	"helo-holds-address":    0,
+	"unnamed-elsewhere":     0,
+	"unnamed-bare":          0,
+	"generic-elsewhere":     0,
+	"generic-bare":          0,
+	"unrelated-elsewhere":   0,
+	"unrelated-bare":        0,
 }
 
 // daemonConfig is a whole configuration but for milter.listen, which startDaemon

@@ -215,7 +215,7 @@ func TestLiftIsCutToItsRow(t *testing.T) {
 		s              Session
 		score, lifting float64
 	}{
-		{"more than there is to lift, nothing else: no floor", visitWith(noPTR, isMX), -2, -8},
+		{"more than there is to lift, nothing else: no floor", visitWith(noPTR, isMX), -10, -16},
 		{"nothing to lift, something else: nothing comes off", visitWith(missingHelo, isMX), 10, 0},
 		{"both: the surplus does not spill over", visitWith(noPTR, missingHelo, isMX), 10, -6},
 	} {

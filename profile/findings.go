@@ -65,6 +65,7 @@ const (
 	heloNotClient
 	heloUnrelated
 	heloGeneric
+	heloHoldsAddress
 	fromSyntax
 	fromNoDomain
 	fromUnresolvable
@@ -82,6 +83,12 @@ const (
 	spfPass
 	spfNever
 	spfError
+	unnamedElsewhere
+	unnamedBare
+	genericElsewhere
+	genericBare
+	unrelatedElsewhere
+	unrelatedBare
 	relation
 	dnsbl
 	rhsbl
@@ -114,7 +121,8 @@ const (
 	// byRelation is what speaks against a server that has no name of its own,
 	// and not against one that is known to belong to what it claims.
 	byRelation = 1<<rdnsMissing | 1<<rdnsUnconfirmed | 1<<rdnsGeneric | 1<<rdnsDynamic | 1<<rdnsError |
-		1<<heloUnresolvable | 1<<heloNotClient | 1<<heloUnrelated | 1<<heloGeneric | 1<<heloNotFQDN
+		1<<heloUnresolvable | 1<<heloNotClient | 1<<heloUnrelated | 1<<heloGeneric | 1<<heloHoldsAddress | 1<<heloNotFQDN | byPairs
+	byPairs = 1<<unnamedElsewhere | 1<<unnamedBare | 1<<genericElsewhere | 1<<genericBare | 1<<unrelatedElsewhere | 1<<unrelatedBare
 	// serverChecks is all that a stranger is judged by.
 	serverChecks = 1<<relation - 1 | 1<<dnsbl | 1<<rhsbl | 1<<localPoints
 	// byList is what a good name elsewhere speaks against: not lies about who is
@@ -147,6 +155,7 @@ var table = [kinds]row{
 	heloNotClient:       {id: "helo-not-client", code: 550, status: "5.7.1", alone: AloneNever}, // RFC 5321 section 4.1.4
 	heloUnrelated:       {id: "helo-unrelated", code: 550, status: "5.7.1", alone: AloneNever},
 	heloGeneric:         {id: "helo-generic", code: 550, status: "5.7.1"},
+	heloHoldsAddress:    {id: "helo-holds-address"},
 	fromSyntax:          {id: "from-syntax", code: 501, status: "5.1.7"},
 	fromNoDomain:        {id: "from-no-domain", code: 550, status: "5.1.8", alone: AloneYes}, // RFC 3463 section 3.2
 	fromUnresolvable:    {id: "from-unresolvable", code: 550, status: "5.1.8", alone: AloneYes},
@@ -164,6 +173,12 @@ var table = [kinds]row{
 	spfPass:             {id: "spf-pass", lifts: byRelation},
 	spfNever:            {id: "spf-never", code: 550, status: "5.7.23", alone: AloneYes},
 	spfError:            {id: "spf-error", code: 451, status: "4.7.24", alone: AloneNever, error: true},
+	unnamedElsewhere:    {id: "unnamed-elsewhere", alone: AloneNever},
+	unnamedBare:         {id: "unnamed-bare"},
+	genericElsewhere:    {id: "generic-elsewhere", alone: AloneNever},
+	genericBare:         {id: "generic-bare"},
+	unrelatedElsewhere:  {id: "unrelated-elsewhere", alone: AloneNever},
+	unrelatedBare:       {id: "unrelated-bare", alone: AloneNever},
 	relation:            {id: "relation", lifts: byRelation},
 	dnsbl:               {id: "dnsbl:ID", code: 554, status: "5.7.1", alone: AloneList, named: true},
 	rhsbl:               {id: "rhsbl:ID", code: 554, status: "5.7.1", alone: AloneList, named: true},

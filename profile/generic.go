@@ -23,6 +23,7 @@ type Nature struct {
 	Kind Kind
 	Mail bool   // it has a mail word; this excuses a confirmed name, and no other
 	Sign string // what gave it away: the word, or the sort of pattern
+	Addr bool   // the whole of the client's address stands in it
 }
 
 // asConfirmed is the kind of a name that leads back to its address. Whoever
@@ -49,7 +50,7 @@ func Classify(name string, client netip.Addr) Nature {
 	}
 	words := readWords(left)
 	address := findAddress(left, client)
-	n := Nature{Mail: words.mail, Sign: words.accessWord(address.any())}
+	n := Nature{Mail: words.mail, Sign: words.accessWord(address.any()), Addr: address.full}
 	if n.Sign == "" && !words.fixed && !words.unnamed {
 		n.Sign = address.lineSign(left)
 	}

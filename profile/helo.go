@@ -165,6 +165,9 @@ func (j *Judgement) judgeHeloHost(f *facts) {
 	}
 	if k := f.heloKind(); k != Plain {
 		j.say(heloGeneric, f.helo.host+" ("+f.helo.nature.Sign+")", host.Stale)
+		if f.helo.nature.Addr {
+			j.say(heloHoldsAddress, f.helo.host, host.Stale)
+		}
 	}
 }
 

@@ -64,6 +64,7 @@ func Judge(s *Session, p *Policy) *Judgement {
 		j.judgeHelo(&f)
 		j.judgeSender(&f)
 		j.judgeSPF(&f)
+		j.judgePairs(&f)
 		j.judgeRelation(&f)
 		j.judgeLists(s.Lists)
 	}

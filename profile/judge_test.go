@@ -212,9 +212,10 @@ func TestJudgeHeloHost(t *testing.T) {
 		{"another registered domain than each PTR name", c7, Helo{Name: name, Host: hostAt(c7)}, ptr("mx.example.net", Confirmed, PTR{Name: "mx.example.org", Forward: Mismatch}), "helo-unrelated"},
 		{"the registered domain of one PTR name", c7, Helo{Name: name, Host: hostAt(c7)}, ptr("mx.example.net", Confirmed, PTR{Name: "www.example.com", Forward: Mismatch}), ""},
 		{"firms under one public suffix are strangers", c7, Helo{Name: "mail.one.co.uk", Host: hostAt(c7)}, ptr("mail.two.co.uk", Confirmed), "helo-unrelated"},
-		{"the name of a line", c7, Helo{Name: "192-0-2-7.dsl.example.com", Host: hostAt(c7)}, RDNS{}, "helo-generic"},
+		{"the name of a line", c7, Helo{Name: "192-0-2-7.dsl.example.com", Host: hostAt(c7)}, RDNS{}, "helo-generic helo-holds-address"},
+		{"a provider's default without the address", c7, Helo{Name: "vmi1736435.example.com", Host: hostAt(c7)}, RDNS{}, "helo-generic"},
 		{"a generic name with a mail word that leads back", c7, Helo{Name: "192-0-2-7.mail.example.com", Host: hostAt(c7)}, RDNS{}, ""},
-		{"a generic name with a mail word that leads elsewhere", c7, Helo{Name: "192-0-2-7.mail.example.com", Host: hostAt(other)}, RDNS{}, "helo-generic helo-not-client"},
+		{"a generic name with a mail word that leads elsewhere", c7, Helo{Name: "192-0-2-7.mail.example.com", Host: hostAt(other)}, RDNS{}, "helo-generic helo-holds-address helo-not-client"},
 		{"a generic name with a mail word, not known where it leads", c7, Helo{Name: "192-0-2-7.mail.example.com", Host: noHost(Failed)}, RDNS{}, ""},
 		{"a confirmed PTR name leads back", c7, Helo{Name: "192-0-2-7.mail.example.com", Host: noHost(Failed)}, ptr("192-0-2-7.mail.example.com", Confirmed), "relation"},
 		{"another's address in the name is not the client's", c7, Helo{Name: "host-198-51-100-9.example.com", Host: hostAt(c7)}, RDNS{}, ""},
@@ -371,10 +372,10 @@ func TestIdentity(t *testing.T) {
 func TestCleanVisitPasses(t *testing.T) {
 	s := cleanVisit()
 	j := Judge(&s, standard(t))
-	if got := idsOf(j.Findings); got != "relation" || j.Score != -8 {
+	if got := idsOf(j.Findings); got != "relation" || j.Score != -16 {
 		t.Errorf("score %v for %q, want the full points of relation", j.Score, got)
 	}
-	if v := j.Decide(&Recipient{Raw: "<joe@us.example>", Number: 1}, false); v.Action != Continue || v.Score != -8 || v.Findings != nil {
+	if v := j.Decide(&Recipient{Raw: "<joe@us.example>", Number: 1}, false); v.Action != Continue || v.Score != -16 || v.Findings != nil {
 		t.Errorf("got %+v", v)
 	}
 }

@@ -51,7 +51,7 @@ func TestDecideLocal(t *testing.T) {
 		score  float64
 		log    string // all findings, heaviest first
 	}{
-		{"deny refuses a good server", visitWith(goodSender, withSPF(SPFPass), withLocal(deny("jo"))), nil, joe(), Reject, "5.7.1", -8, "spf-pass:0,local-deny:0,relation:-8"},
+		{"deny refuses a good server", visitWith(goodSender, withSPF(SPFPass), withLocal(deny("jo"))), nil, joe(), Reject, "5.7.1", -16, "spf-pass:0,local-deny:0,relation:-16"},
 		{"deny at MAIL", visitWith(withLocal(deny(""))), nil, nil, Reject, "5.7.1", 0, "local-deny:0"},
 		{"deny refuses postmaster's mail", visitWith(withLocal(deny(""))), nil, postmaster(), Reject, "5.7.1", 0, "local-deny:0"},
 		{"deny refuses mail to an exempt recipient", visitWith(withLocal(deny(""))), nil, &Recipient{Raw: "<a@us.example>", Exempt: true}, Reject, "5.7.1", 0, "local-deny:0"},
@@ -70,7 +70,7 @@ func TestDecideLocal(t *testing.T) {
 		{"allow lifts server checks", visitWith(noPTR, badDomain, withLocal(allow("jo"))), nil, joe(), Continue, "", 0, "from-no-domain:10,rdns-missing:6,local-allow:-16"},
 		{"allow lifts what nothing else does", visitWith(withHelo("localhost", Host{}, NotAsked), withLocal(allow(""))), nil, joe(), Continue, "", 0, "helo-localhost:10,local-allow:-10"},
 		{"allow takes what relation has left", visitWith(noPTR, missingHelo, goodSender, withSPF(SPFPass), withLocal(allow(""))), nil, joe(), Continue, "", 0, "helo-missing:10,rdns-missing:6,spf-pass:0,relation:-6,local-allow:-10"},
-		{"allow leaves no debt", visitWith(goodSender, withSPF(SPFPass), withLocal(allow(""))), nil, joe(), Continue, "", -8, "spf-pass:0,local-allow:0,relation:-8"},
+		{"allow leaves no debt", visitWith(goodSender, withSPF(SPFPass), withLocal(allow(""))), nil, joe(), Continue, "", -16, "spf-pass:0,local-allow:0,relation:-16"},
 		{"allow lifts a tempfail point", visitWith(withRDNS(RDNS{Outcome: Failed}), withLocal(allow(""))), map[string]Points{"rdns-error": {Rule: AtLeastTempfail}}, joe(), Continue, "", 0, "rdns-error:tempfail,local-allow:0"},
 		{"allow silences points", visitWith(withLocal(allow(""), weigh(12))), nil, joe(), Continue, "", 0, "local-allow:0"},
 		{"allow of the recipient", visitWith(noPTR, withLocal(weigh(6))), nil, joe(allow("")), Continue, "", 0, "rdns-missing:6,local-points:6,local-allow:-12"},

@@ -70,7 +70,7 @@ func senders() []sender {
 			want: want{450, "4.7.25", "rdns-unconfirmed helo-unresolvable from-unrelated spf-softfail"}},
 		{who: "a home line", addr: "203.0.113.45", ptr: line,
 			helo: line, from: "win@harbour.example", to: jo,
-			want: want{450, "4.7.25", "rdns-dynamic helo-generic from-unrelated spf-softfail"}},
+			want: want{550, "5.7.25", "rdns-dynamic helo-generic helo-holds-address generic-elsewhere from-unrelated spf-softfail"}},
 		{who: "the same line, logged in", addr: "203.0.113.45", ptr: line, login: "jo",
 			helo: "[192.168.1.20]", from: jo, to: "ann@" + ourDomain,
 			note: "Server checks are for strangers: a user of ours may sit anywhere.",
