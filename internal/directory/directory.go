@@ -62,7 +62,7 @@ type Entry struct {
 	Created  time.Time         // when the account was made, UTC; zero where the source does not say
 	Plan     string            // "" where the source does not say
 	Settings map[string]string // what else the source says, by name; nil where nothing; shared, so nobody changes it
-	Err      error             // why, with Failed; nil else. It may name hosts and files, never a secret
+	Err      error             // why, with Failed, and with Unknown where there is more to say; nil else. It may name hosts and files, never a secret or the address
 }
 
 // A Source answers for the addresses of one backend.

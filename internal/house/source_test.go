@@ -48,6 +48,13 @@ var rooms = map[string]room{
 	"milter":             {2, []string{"github.com/emersion/go-milter"}},
 	"internal/wiring":    {3, nil},
 	"cmd/mailprofiled":   {4, []string{"github.com/miekg/dns"}},
+
+	// Sources of the directory, and what they stand on.
+	"internal/connpool":            {0, nil},
+	"internal/directory/sql":       {1, []string{"github.com/jackc/pgx/v5", "github.com/go-sql-driver/mysql", "modernc.org/sqlite"}},
+	"internal/directory/ldap":      {1, []string{"github.com/go-ldap/ldap/v3"}},
+	"internal/directory/socketmap": {1, nil},
+	"internal/directory/callahead": {1, nil},
 }
 
 // kits are for tests, the demo and benchmarks: nothing that is shipped imports them.
