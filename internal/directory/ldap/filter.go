@@ -50,10 +50,13 @@ func parseFilter(text string) (template, error) {
 	return t, nil
 }
 
+// needsLocal reports whether the filter makes no sense without a local part.
+func (t template) needsLocal() bool { return strings.ContainsRune(string(t.verbs), 'u') }
+
 // fill puts an address into the filter, with all escaped that means something there
 // (RFC 4515 section 3).
 func (t template) fill(a directory.Address) string {
-	address, local := a.Folded()
+	a = a.Folded()
 	var b strings.Builder
 	for i, piece := range t.pieces {
 		b.WriteString(piece)
@@ -62,9 +65,9 @@ func (t template) fill(a directory.Address) string {
 		}
 		switch t.verbs[i] {
 		case 's':
-			b.WriteString(ldap.EscapeFilter(address))
+			b.WriteString(ldap.EscapeFilter(a.String()))
 		case 'u':
-			b.WriteString(ldap.EscapeFilter(local))
+			b.WriteString(ldap.EscapeFilter(a.Local))
 		case 'd':
 			b.WriteString(ldap.EscapeFilter(a.Domain))
 		}

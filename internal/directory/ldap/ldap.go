@@ -107,6 +107,9 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 	if !a.Askable() {
 		return directory.Entry{}
 	}
+	if a.Local == "" && s.filter.needsLocal() {
+		return directory.Entry{Result: directory.No}
+	}
 	e, err := s.lookup(ctx, a)
 	if err != nil {
 		return directory.Fail(directory.Complain("ldap "+s.where.address, err, a, s.o.Password))

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"database/sql"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
@@ -40,6 +42,9 @@ const (
 	// dialTime is how long a connection may take that is made on behalf of nobody,
 	// and whose end no deadline of a question brings.
 	dialTime = 5 * time.Second
+	// maxMessage is how much is read of one message of PostgreSQL's, in octets: pgx
+	// believes what it says of its length, up to 2 GiB.
+	maxMessage = 1 << 20
 	// sqliteBusy is how long a writer of the file is waited for.
 	sqliteBusy = "200"
 )
@@ -55,40 +60,53 @@ func parseTarget(o Options) (target, error) {
 	default:
 		return target{}, errors.New("no database that is known; " + written)
 	}
-	u, err := url.Parse(o.URL)
-	if err != nil || u.Opaque != "" {
-		return target{}, errors.New("no URL; " + written + `, and in a password each of :/?#[]@% by its code, as "%40" for @`)
+	scheme, rest, ok := strings.Cut(o.URL, "://")
+	if !ok || badAuthority(rest) {
+		return target{}, errURL
 	}
-	password, _ := u.User.Password()
-	if o.Password != "" {
-		if password != "" {
-			return target{}, errors.New("has a password, and there is one beside it; remove one of them")
-		}
-		password = o.Password
-		u.User = url.UserPassword(u.User.Username(), password)
+	if o.Password != "" && strings.Contains(userinfo(rest), ":") {
+		return target{}, errors.New("has a password, and there is one beside it; remove one of them")
 	}
-	t := target{secrets: []string{password, url.QueryEscape(password), url.PathEscape(password)}}
-	if strings.HasPrefix(kind, "postgres") {
-		t.kind = postgres
-		t.open, err = openPostgres(u)
-	} else {
-		t.kind = mysqlKind
-		t.open, err = openMySQL(u, o.CA)
+	if strings.HasPrefix(scheme, "postgres") {
+		return postgresTarget(o)
 	}
-	return t, err
+	return mysqlTarget(o)
 }
 
-// openPostgres leaves the reading of its URL to pgx, and so what libpq reads besides:
+var errURL = errors.New("no URL; " + written + `, and in a password each of :/?#[]@% by its code, as "%40" for @`)
+
+// badAuthority reports an "@" where none can be. It is what a password with a bare "/"
+// or "?" leaves behind, and everything before it would be taken for a host and shown.
+func badAuthority(rest string) bool {
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		return strings.Contains(rest[i:], "@")
+	}
+	return false
+}
+
+// userinfo is what stands before the host: "user:password".
+func userinfo(rest string) string {
+	authority := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority = rest[:i]
+	}
+	return authority[:max(0, strings.LastIndexByte(authority, '@'))]
+}
+
+// hidden are the ways in which a password may turn up in a text.
+func hidden(password string) []string {
+	return []string{password, url.QueryEscape(password), url.PathEscape(password)}
+}
+
+// postgresTarget leaves the reading of its URL to pgx, and so what libpq reads besides:
 // sslmode, sslrootcert, several hosts, target_session_attrs.
-func openPostgres(u *url.URL) (func() *sql.DB, error) {
-	cfg, err := pgx.ParseConfig(u.String())
+func postgresTarget(o Options) (target, error) {
+	cfg, err := pgx.ParseConfig(o.URL)
 	if err != nil {
-		what := "not understood"
-		if inner := errors.Unwrap(err); inner != nil {
-			password, _ := u.User.Password()
-			what += ": " + strings.ReplaceAll(strings.ReplaceAll(inner.Error(), u.String(), "the URL"), password+"@", "(secret)@")
-		}
-		return nil, errors.New(what + "; " + written)
+		return target{}, errors.New("not understood" + why(err, o.URL) + "; " + written)
+	}
+	if o.Password != "" {
+		cfg.Password = o.Password
 	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = dialTime
@@ -96,15 +114,43 @@ func openPostgres(u *url.URL) (func() *sql.DB, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "mailprofiled"
 	}
-	return func() *sql.DB { return stdlib.OpenDB(*cfg) }, nil
+	cfg.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		f := pgproto3.NewFrontend(r, w)
+		f.SetMaxBodyLen(maxMessage)
+		return f
+	}
+	return target{postgres, func() *sql.DB { return stdlib.OpenDB(*cfg) }, hidden(cfg.Password)}, nil
 }
 
-// openMySQL reads the URL as those of PostgreSQL: "mysql://user:password@host:port/db",
+// why is what pgx says of a URL, unless there is any piece of a password in it.
+func why(err error, text string) string {
+	inner := errors.Unwrap(err)
+	if inner == nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(text, "://")
+	pieces := strings.FieldsFunc(userinfo(rest), func(r rune) bool { return strings.ContainsRune(":@%", r) })
+	for i, piece := range pieces {
+		if i > 0 && strings.Contains(inner.Error(), piece) {
+			return ""
+		}
+	}
+	return ": " + inner.Error()
+}
+
+// mysqlTarget reads the URL as those of PostgreSQL: "mysql://user:password@host:port/db",
 // with ?socket=/path for a unix socket and ?tls=.
-func openMySQL(u *url.URL, ca string) (func() *sql.DB, error) {
+func mysqlTarget(o Options) (target, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return target{}, errURL
+	}
 	cfg := mysql.NewConfig()
 	cfg.User = u.User.Username()
 	cfg.Passwd, _ = u.User.Password()
+	if o.Password != "" {
+		cfg.Passwd = o.Password
+	}
 	cfg.DBName = strings.TrimPrefix(u.Path, "/")
 	cfg.Net, cfg.Addr = "tcp", u.Host
 	if cfg.Addr == "" {
@@ -117,7 +163,26 @@ func openMySQL(u *url.URL, ca string) (func() *sql.DB, error) {
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = dialTime, dialTime, dialTime
 	cfg.Logger = &mysql.NopLogger{}
 	cfg.TLSConfig = "preferred"
-	for name, values := range u.Query() {
+	if err := parameters(cfg, u.Query()); err != nil {
+		return target{}, err
+	}
+	if o.CA != "" && cfg.Net != "unix" {
+		roots, err := readCA(o.CA)
+		if err != nil {
+			return target{}, err
+		}
+		cfg.TLSConfig, cfg.TLS = "", &tls.Config{RootCAs: roots, ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	}
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return target{}, errors.New("not understood; " + written)
+	}
+	return target{mysqlKind, func() *sql.DB { return sql.OpenDB(connector) }, hidden(cfg.Passwd)}, nil
+}
+
+// parameters reads what stands behind the question mark.
+func parameters(cfg *mysql.Config, query url.Values) error {
+	for name, values := range query {
 		value := values[len(values)-1]
 		switch {
 		case name == "socket" && filepath.IsAbs(value):
@@ -125,24 +190,13 @@ func openMySQL(u *url.URL, ca string) (func() *sql.DB, error) {
 		case name == "tls" && (value == "true" || value == "false" || value == "preferred" || value == "skip-verify"):
 			cfg.TLSConfig = value
 		default:
-			return nil, errors.New(`has a parameter that is not known; "?socket=/path" and "?tls=true", "false", "preferred" or "skip-verify" are`)
+			return errors.New(`has a parameter that is not known; "?socket=/path" and "?tls=true", "false", "preferred" or "skip-verify" are`)
 		}
 	}
 	if cfg.Net == "unix" {
 		cfg.TLSConfig = "false"
 	}
-	if ca != "" && cfg.Net != "unix" {
-		roots, err := readCA(ca)
-		if err != nil {
-			return nil, err
-		}
-		cfg.TLSConfig, cfg.TLS = "", &tls.Config{RootCAs: roots, ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
-	}
-	connector, err := mysql.NewConnector(cfg)
-	if err != nil {
-		return nil, errors.New("not understood; " + written)
-	}
-	return func() *sql.DB { return sql.OpenDB(connector) }, nil
+	return nil
 }
 
 // readCA reads the certificates that servers' certificates are to be signed by.

@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -87,6 +88,9 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 	if !a.Askable() {
 		return directory.Entry{}
 	}
+	if a.Local == "" && slices.Contains(s.query.fields, localPart) {
+		return directory.Entry{Result: directory.No}
+	}
 	e, err := s.lookup(ctx, a)
 	if err != nil {
 		return directory.Fail(directory.Complain("sql "+s.name, err, a, s.secrets...))
@@ -108,10 +112,10 @@ func (s *Source) lookup(ctx context.Context, a directory.Address) (directory.Ent
 
 // args are the values of the query's placeholders.
 func (s *Source) args(a directory.Address) []any {
-	address, local := a.Folded()
+	a = a.Folded()
 	args := make([]any, len(s.query.fields))
 	for i, f := range s.query.fields {
-		args[i] = [...]string{wholeAddress: address, localPart: local, domainPart: a.Domain}[f]
+		args[i] = [...]string{wholeAddress: a.String(), localPart: a.Local, domainPart: a.Domain}[f]
 	}
 	return args
 }
