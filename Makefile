@@ -8,7 +8,7 @@ VERSION ?=
 COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 LDFLAGS  = -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(COMMIT),-X main.commit=$(COMMIT))
 
-.PHONY: all build install demo test check bench clean help
+.PHONY: all build install demo test check bench judgement tune clean help
 
 all: build
 
@@ -38,6 +38,13 @@ check: ## what to run before a commit: no root, no mail server
 # Beside an empty filter on plain go-milter.
 bench: ## beside an empty filter on plain go-milter
 	$(GO) run ./internal/bench
+
+# On labelled visits: how well the baselines judge, and what each finding is worth.
+judgement: build ## FILE=visits.csv: how well the baselines judge labelled visits
+	$(GO) run ./internal/judgement tables $(FILE)
+
+tune: build ## FILE=visits.csv: the evidence for each finding, and points
+	$(GO) run ./internal/judgement tune $(FILE)
 
 clean: ## remove build/
 	rm -rf build
