@@ -30,7 +30,7 @@ func (a Address) Askable() bool {
 		utf8.ValidString(a.Local) && !strings.ContainsFunc(a.Local, unicode.IsControl)
 }
 
-// Folded is the address in lower case, as Postfix asks its tables.
+// Folded is the address in lower case, as Postfix asks most of its tables.
 func (a Address) Folded() Address { return Address{strings.ToLower(a.Local), a.Domain} }
 
 // Note puts a named fact of a backend where it belongs: "created" and "plan", in

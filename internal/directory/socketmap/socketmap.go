@@ -67,7 +67,8 @@ func (s *Source) dial(ctx context.Context) (*conn, error) {
 	return &conn{Conn: c, in: bufio.NewReader(c)}, nil
 }
 
-// Lookup asks for an address, in lower case as Postfix does. What the value says of
+// Lookup asks for an address, in lower case: Postfix asks socketmaps as it was written,
+// its other tables so, and a server that minds the case would know nobody's "Joe". What the value says of
 // "created=" and "plan=" is taken along.
 func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entry {
 	if !a.Askable() {
