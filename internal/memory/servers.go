@@ -10,9 +10,9 @@ import (
 // a million addresses with their networks and operators.
 const DefaultBytes = 192 << 20
 
-// cellCost is what one key takes in bytes at most: its cell, a quarter more that
-// stands free, and of one in six the name.
-const cellCost = 100*5/4 + 20
+// cellCost is what one key takes in bytes at most: its cell, a part more that stands
+// free, and of one in six the name.
+const cellCost = 100*5/4 + 12
 
 // Settings are what an operator may say of it. All but ManyHelos are positive.
 type Settings struct {
@@ -92,14 +92,8 @@ func (s *Servers) Subject(client netip.Addr, operator string) Subject {
 	return sub
 }
 
-// each calls do for the keys that are there.
-func (sub *Subject) each(do func(Key)) {
-	for _, k := range [...]Key{sub.Home, sub.Net, sub.Operator} {
-		if k.Valid() {
-			do(k)
-		}
-	}
-}
+// keys gives all keys; those of what is not known are zero.
+func (sub *Subject) keys() [3]Key { return [3]Key{sub.Home, sub.Net, sub.Operator} }
 
 // An Event is what one transaction showed of a server.
 type Event struct {
@@ -162,10 +156,12 @@ func (s *Servers) Report(sub *Subject, w Word, now time.Time) {
 // change has a subject's cells changed, as of now.
 func (s *Servers) change(sub *Subject, now time.Time, do func(*cell)) {
 	at, h := seconds(now), s.halving()
-	sub.each(func(k Key) {
+	for _, k := range sub.keys() {
+		if !k.Valid() {
+			continue
+		}
 		sh := s.shard(k)
 		sh.mu.Lock()
-		defer sh.mu.Unlock()
 		c := sh.find(k)
 		if c == nil {
 			c = sh.insert(k, at, h)
@@ -174,7 +170,8 @@ func (s *Servers) change(sub *Subject, now time.Time, do func(*cell)) {
 		c.age(at, h)
 		do(c)
 		sh.touch(c)
-	})
+		sh.mu.Unlock()
+	}
 }
 
 // name notes the name of an operator.
@@ -200,11 +197,15 @@ func (s *Servers) Counts(k Key, now time.Time) Counts {
 	if c == nil {
 		return Counts{}
 	}
-	counts := c.counts(seconds(now), s.halving())
-	if k.kind == Operator {
-		counts.Name = sh.names[k.id]
-	}
-	return counts
+	return c.counts(seconds(now), s.halving())
+}
+
+// Name gives the name of an operator who is remembered, "" for others.
+func (s *Servers) Name(k Key) string {
+	sh := s.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.names[k.id]
 }
 
 // Forget forgets keys, and says how many of them were known.

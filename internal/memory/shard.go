@@ -32,6 +32,7 @@ func (m *scatter) of(k Key) uint64 {
 type shard struct {
 	mu      sync.Mutex
 	scatter *scatter
+	tags    []uint8 // of each place: 0 where it is free, else some bits of its key
 	cells   []cell
 	names   map[[16]byte]string // of operators
 	used    int
@@ -43,12 +44,16 @@ type shard struct {
 	_       [64]byte // no two shards' locks in one cache line
 }
 
-// home gives the place where a cell would be if it were alone: by the upper bits, for
-// the lower ones have chosen the shard.
-func (s *shard) home(k Key) int {
-	hi, _ := bits.Mul64(s.scatter.of(k)&^(shards-1), uint64(len(s.cells)))
+// home gives the place where a cell would be if it were alone: by the upper bits of
+// its hash, for the lower ones have chosen shard and tag.
+func (s *shard) home(hash uint64) int {
+	hi, _ := bits.Mul64(hash, uint64(len(s.cells)))
 	return int(hi)
 }
+
+// tag is what stands for a key beside the cells: with it a search rarely looks at
+// another's cell, which mostly is not at hand.
+func tag(hash uint64) uint8 { return uint8(hash>>6) | 1 }
 
 func (s *shard) next(i int) int {
 	if i++; i < len(s.cells) {
@@ -72,12 +77,16 @@ func (s *shard) at(k Key) int {
 	if len(s.cells) == 0 {
 		return -1
 	}
-	for i := s.home(k); ; i = s.next(i) {
-		switch c := &s.cells[i]; {
-		case c.kind == 0:
+	hash := s.scatter.of(k)
+	own := tag(hash)
+	for i := s.home(hash); ; i = s.next(i) {
+		switch s.tags[i] {
+		case 0:
 			return -1
-		case c.id == k.id && c.kind == k.kind:
-			return i
+		case own:
+			if c := &s.cells[i]; c.id == k.id && c.kind == k.kind {
+				return i
+			}
 		}
 	}
 }
@@ -87,7 +96,7 @@ func (s *shard) insert(k Key, now uint32, h halving) *cell {
 	if s.used >= s.limit {
 		s.evict(now, h)
 	}
-	if (s.used+1)*5 > len(s.cells)*4 {
+	if (s.used+1)*8 > len(s.cells)*7 {
 		s.grow()
 	}
 	s.used++
@@ -96,18 +105,27 @@ func (s *shard) insert(k Key, now uint32, h halving) *cell {
 	return c
 }
 
+// vacant gives the free cell where a new key belongs, and marks it as taken.
 func (s *shard) vacant(k Key) *cell {
-	i := s.home(k)
-	for s.cells[i].kind != 0 {
+	hash := s.scatter.of(k)
+	i := s.home(hash)
+	for s.tags[i] != 0 {
 		i = s.next(i)
 	}
+	s.tags[i] = tag(hash)
 	return &s.cells[i]
 }
 
-// grow makes more room, by quarters: doubling would leave half of the memory idle.
+// grow makes more room: by a half at first, and by an eighth where that is much, for it
+// would be idle.
 func (s *shard) grow() {
 	old := s.cells
-	s.cells = make([]cell, max(firstCells, min(len(old)+len(old)/4, s.limit*5/4+2)))
+	more := len(old) / 8
+	if len(old) < s.limit/4 {
+		more = len(old) / 2
+	}
+	places := max(firstCells, min(len(old)+more, s.limit*8/7+2))
+	s.cells, s.tags = make([]cell, places), make([]uint8, places)
 	for i := range old {
 		if old[i].kind != 0 {
 			*s.vacant(old[i].key()) = old[i]
@@ -122,13 +140,13 @@ func (s *shard) drop(hole int) {
 		delete(s.names, c.id)
 	}
 	s.used--
-	for i := s.next(hole); s.cells[i].kind != 0; i = s.next(i) {
-		if s.gap(s.home(s.cells[i].key()), i) >= s.gap(hole, i) {
-			s.cells[hole] = s.cells[i]
+	for i := s.next(hole); s.tags[i] != 0; i = s.next(i) {
+		if s.gap(s.home(s.scatter.of(s.cells[i].key())), i) >= s.gap(hole, i) {
+			s.cells[hole], s.tags[hole] = s.cells[i], s.tags[i]
 			hole = i
 		}
 	}
-	s.cells[hole] = cell{}
+	s.cells[hole], s.tags[hole] = cell{}, 0
 }
 
 // gap is how many places i stands behind from.

@@ -38,6 +38,7 @@ func (st *Standing) Word() string {
 // Standing gives that of a server.
 func (s *Servers) Standing(sub *Subject, now time.Time) Standing {
 	home, op := s.Counts(sub.Home, now), s.Counts(sub.Operator, now)
+	op.Name = sub.Name
 	return s.judge(&home, &op, now)
 }
 
@@ -75,7 +76,7 @@ const (
 	badSpamOf  = 0.1  // and more than this part of what was taken
 	badListed  = 3    // days on which a DNS list had it, and at least half of all
 
-	goodDays     = 3    // on which something was taken: no flood of one day
+	goodDays     = 2    // on which something was taken: no flood of one day
 	goodTaken    = 5    // recipients
 	goodUnknowns = 0.1  // of all, at most
 	goodListed   = 0.1  // of all days, at most
