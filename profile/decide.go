@@ -2,7 +2,8 @@ package profile
 
 // Decide answers for one recipient of the visit, or, where r is nil, for all of
 // them at MAIL. retryPassed says that the server came back honestly after an
-// earlier deferral: a tempfail for the score becomes continue.
+// earlier deferral: a tempfail for the score becomes continue. So it does for a server
+// with a good history, or on an allow list: it is known to come back.
 //
 // The operator's local-deny comes first and refuses whoever it is and whomever
 // it is for, then limits, which are for everyone too. A score at or over the reject threshold refuses only if it stays
@@ -32,15 +33,22 @@ func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
 	switch {
 	case v.Score >= p.RejectScore && o.evidence >= p.RejectScore:
 		v.Action = Reject
-	case v.Score >= p.RejectScore:
+	case v.Score >= p.RejectScore && !j.newness(o.marks):
 		v.Action, v.Capped = TempFail, true
 	case v.Score >= p.TempfailScore:
-		v.Action = TempFail
-		v.ForScore = j.Score >= p.TempfailScore && !j.asksTempfail(v.Findings)
+		if v.Action = TempFail; j.asksTempfail(v.Findings) {
+			break
+		}
+		if j.known(o.marks) {
+			v.Action = Continue
+			return v
+		}
+		v.ForScore = j.Score >= p.TempfailScore
 	case j.asksTempfail(v.Findings):
 		v.Action = TempFail
 	}
 	if v.ForScore && retryPassed && j.passRetry(&v) {
+		v.Action, v.ForScore = Continue, false
 		return v
 	}
 	j.speak(&v, o.said)
@@ -85,8 +93,8 @@ func (j *Judgement) judgeRecipient(r *Recipient, v *Verdict) own {
 	}
 	if len(o.marks) > 0 {
 		var took taken
-		v.Score = j.sum(o.marks, false, &took)
-		o.evidence = j.sum(o.marks, true, nil)
+		v.Score = j.sum(o.marks, asSaid, &took)
+		o.evidence = j.sum(o.marks, asEvidence, nil)
 		j.tellLifts(v.Findings, o.said, &took[1])
 		j.restateLifts(v, &took[0])
 	}
@@ -144,6 +152,5 @@ func (j *Judgement) passRetry(v *Verdict) bool {
 	if finding.Monitor {
 		return false
 	}
-	v.Action, v.ForScore = Continue, false
 	return true
 }

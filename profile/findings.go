@@ -66,6 +66,7 @@ const (
 	heloUnrelated
 	heloGeneric
 	heloHoldsAddress
+	heloMany
 	fromSyntax
 	fromNoDomain
 	fromUnresolvable
@@ -94,6 +95,9 @@ const (
 	rhsbl
 	dnswl
 	limit
+	historyGood
+	historyBad
+	firstSeen
 	retryPassed
 	localAllow
 	localDeny
@@ -121,10 +125,10 @@ const (
 	// byRelation is what speaks against a server that has no name of its own,
 	// and not against one that is known to belong to what it claims.
 	byRelation = 1<<rdnsMissing | 1<<rdnsUnconfirmed | 1<<rdnsGeneric | 1<<rdnsDynamic | 1<<rdnsError |
-		1<<heloUnresolvable | 1<<heloNotClient | 1<<heloUnrelated | 1<<heloGeneric | 1<<heloHoldsAddress | 1<<heloNotFQDN | byPairs
+		1<<heloUnresolvable | 1<<heloNotClient | 1<<heloUnrelated | 1<<heloGeneric | 1<<heloHoldsAddress | 1<<heloNotFQDN | byPairs | 1<<firstSeen
 	byPairs = 1<<unnamedElsewhere | 1<<unnamedBare | 1<<genericElsewhere | 1<<genericBare | 1<<unrelatedElsewhere | 1<<unrelatedBare
 	// serverChecks is all that a stranger is judged by.
-	serverChecks = 1<<relation - 1 | 1<<dnsbl | 1<<rhsbl | 1<<localPoints
+	serverChecks = 1<<relation - 1 | 1<<dnsbl | 1<<rhsbl | 1<<historyBad | 1<<firstSeen | 1<<localPoints
 	// byList is what a good name elsewhere speaks against: not lies about who is
 	// there, nor a sender who cannot be written to.
 	byList = serverChecks &^ (1<<heloIsUs | 1<<heloLocalhost | 1<<heloBot | 1<<heloSyntax |
@@ -134,7 +138,7 @@ const (
 // lifters are the findings that may take points off, in the order in which they
 // do: those with a narrow scope first, so that none is wasted on what a wider one
 // could have taken.
-var lifters = [...]kind{relation, spfPass, dnswl, localPoints, localAllow}
+var lifters = [...]kind{relation, spfPass, historyGood, dnswl, localPoints, localAllow}
 
 // table is part 4 of the design, row by row.
 var table = [kinds]row{
@@ -156,6 +160,7 @@ var table = [kinds]row{
 	heloUnrelated:       {id: "helo-unrelated", code: 550, status: "5.7.1", alone: AloneNever},
 	heloGeneric:         {id: "helo-generic", code: 550, status: "5.7.1"},
 	heloHoldsAddress:    {id: "helo-holds-address"},
+	heloMany:            {id: "helo-many", code: 550, status: "5.7.1"},
 	fromSyntax:          {id: "from-syntax", code: 501, status: "5.1.7"},
 	fromNoDomain:        {id: "from-no-domain", code: 550, status: "5.1.8", alone: AloneYes}, // RFC 3463 section 3.2
 	fromUnresolvable:    {id: "from-unresolvable", code: 550, status: "5.1.8", alone: AloneYes},
@@ -184,6 +189,9 @@ var table = [kinds]row{
 	rhsbl:               {id: "rhsbl:ID", code: 554, status: "5.7.1", alone: AloneList, named: true},
 	dnswl:               {id: "dnswl:ID", named: true, lifts: byList},
 	limit:               {id: "limit:NAME", code: 450, status: "4.7.28", alone: AloneYes, named: true, fixed: true}, // RFC 7372 has none; 4.7.28 is of the registry
+	historyGood:         {id: "history-good", lifts: byRelation},
+	historyBad:          {id: "history-bad", code: 550, status: "5.7.1"},
+	firstSeen:           {id: "first-seen", code: 450, status: "4.7.1"}, // a question (RFC 6647), no reproach
 	retryPassed:         {id: "retry-passed", fixed: true},
 	localAllow:          {id: "local-allow", fixed: true, lifts: serverChecks},
 	localDeny:           {id: "local-deny", code: 550, status: "5.7.1", alone: AloneYes, fixed: true},

@@ -36,10 +36,30 @@ type mark struct {
 	firm   float64 // what of them may support a reject: nothing of stale answers, and all that lifts
 }
 
+// An addend says what of marks is added up.
+type addend uint8
+
+const (
+	asSaid     addend = iota // all points
+	asEvidence               // those that may support a reject
+	asKnown                  // all but those of being new
+)
+
+// in gives the points of a mark that a addend adds up.
+func (m *mark) in(t addend) float64 {
+	switch {
+	case t == asEvidence:
+		return m.firm
+	case t == asKnown && m.kind == firstSeen:
+		return 0
+	}
+	return m.points
+}
+
 // newMark is a mark of one finding.
 func newMark(k kind, points float64, stale bool) mark {
 	m := mark{kind: k, points: points, firm: points}
-	if stale && points > 0 || table[k].alone == AloneNever {
+	if stale && points > 0 || table[k].alone == AloneNever || k == firstSeen {
 		m.firm = 0
 	}
 	return m
@@ -66,6 +86,7 @@ func Judge(s *Session, p *Policy) *Judgement {
 		j.judgeSPF(&f)
 		j.judgePairs(&f)
 		j.judgeRelation(&f)
+		j.judgeHistory(&s.History)
 		j.judgeLists(s.Lists)
 	}
 	j.judgeLocal(s.Local)
@@ -157,8 +178,8 @@ func (j *Judgement) weigh(k kind, detail string, stale bool) (Finding, mark, boo
 // heaviest first.
 func (j *Judgement) settle() {
 	var took taken
-	j.Score = j.sum(nil, false, &took)
-	j.evidence = j.sum(nil, true, nil)
+	j.Score = j.sum(nil, asSaid, &took)
+	j.evidence = j.sum(nil, asEvidence, nil)
 	j.tellLifts(j.Findings, j.said, &took[0])
 	for i := 1; i < len(j.Findings); i++ { // stable, and the list is short
 		for k := i; k > 0 && j.Findings[k].Points > j.Findings[k-1].Points; k-- {

@@ -193,7 +193,7 @@ func TestFindingsTable(t *testing.T) {
 	}
 	lifts := infos[slices.IndexFunc(infos, func(f Info) bool { return f.ID == "relation" })].Lifts
 	want := []string{"rdns-missing", "rdns-unconfirmed", "rdns-generic", "rdns-dynamic", "rdns-error", "helo-not-fqdn", "helo-unresolvable", "helo-not-client", "helo-unrelated", "helo-generic", "helo-holds-address",
-		"unnamed-elsewhere", "unnamed-bare", "generic-elsewhere", "generic-bare", "unrelated-elsewhere", "unrelated-bare"}
+		"unnamed-elsewhere", "unnamed-bare", "generic-elsewhere", "generic-bare", "unrelated-elsewhere", "unrelated-bare", "first-seen"}
 	if !slices.Equal(lifts, want) {
 		t.Errorf("relation lifts %v", lifts)
 	}

@@ -17,10 +17,10 @@ type taken [2][len(lifters)]float64
 // its points count in full, and the score may fall below zero. The lifts go in
 // the order of lifters, wherever they come from.
 //
-// With evidence set, only what may support a reject is added: no stale points
+// As evidence, only what may support a reject is added: no stale points
 // and none of the never column, and the lifts that a failed question could have
 // brought count as if they had come (law 2).
-func (j *Judgement) sum(own []mark, evidence bool, took *taken) float64 {
+func (j *Judgement) sum(own []mark, t addend, took *taken) float64 {
 	if len(j.marks)+len(own) == 0 {
 		return 0 // a trusted client, or one of whom nothing counts: no lift makes that more
 	}
@@ -30,9 +30,7 @@ func (j *Judgement) sum(own []mark, evidence bool, took *taken) float64 {
 	from := [3][]mark{j.marks, own, nil}
 	for _, marks := range from {
 		for _, m := range marks {
-			if evidence {
-				m.points = m.firm
-			}
+			m.points = m.in(t)
 			switch {
 			case m.points < 0:
 				lifts |= 1 << m.kind
@@ -42,7 +40,7 @@ func (j *Judgement) sum(own []mark, evidence bool, took *taken) float64 {
 			}
 		}
 	}
-	if evidence {
+	if t == asEvidence {
 		from[2] = j.possible
 	} else if lifts == 0 {
 		return round(total)
@@ -50,9 +48,7 @@ func (j *Judgement) sum(own []mark, evidence bool, took *taken) float64 {
 	for i, k := range lifters {
 		for who, marks := range from {
 			for _, m := range marks {
-				if evidence {
-					m.points = m.firm
-				}
+				m.points = m.in(t)
 				if m.kind != k || m.points >= 0 {
 					continue
 				}

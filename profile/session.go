@@ -44,15 +44,24 @@ const (
 // plain value: judging it changes nothing, and a copy may be judged elsewhere. What
 // Us and Lists lead to is kept by its Judgement, and must not be changed after.
 type Session struct {
-	Client netip.Addr // unmapped, without zone; the zero Addr when unknown
-	Trust  Trust
-	Us     *Us // nil: nothing is ours
-	RDNS   RDNS
-	Helo   Helo
-	Sender Sender
-	SPF    SPF
-	Lists  []ListHit  // in the order of the lists, which breaks ties of who speaks; the first 64 are looked at
-	Local  []LocalHit // of rules about anything but the recipient
+	Client  netip.Addr // unmapped, without zone; the zero Addr when unknown
+	Trust   Trust
+	Us      *Us // nil: nothing is ours
+	RDNS    RDNS
+	Helo    Helo
+	Sender  Sender
+	SPF     SPF
+	History History
+	Lists   []ListHit  // in the order of the lists, which breaks ties of who speaks; the first 64 are looked at
+	Local   []LocalHit // of rules about anything but the recipient
+}
+
+// A History is how the server, or its operator, behaved before. The zero History says
+// nothing: where nothing is remembered, nothing is proven.
+type History struct {
+	Good, Bad string // why it is so, for the operator; "" where it is not
+	New       bool   // it is known never to have had a message taken here
+	Helos     int    // so many HELO domains that do not lead to it were used lately, where they are many
 }
 
 // Us is who we are: from the configuration, and what the MTA told of itself.

@@ -126,7 +126,24 @@ func (w *world) session() Session {
 	s.SPF = w.spf(&s)
 	s.Local = w.local()
 	s.Lists = w.lists()
+	s.History = w.history()
 	return s
+}
+
+// history draws what is remembered, mostly nothing.
+func (w *world) history() (h History) {
+	switch w.rng.Intn(6) {
+	case 0:
+		h.Good = "known for years"
+	case 1:
+		h.Bad = "it wrote to traps"
+	case 2:
+		h.New = true
+	}
+	if w.rng.Intn(6) == 0 {
+		h.Helos = 9
+	}
+	return h
 }
 
 // lists draws what DNS lists say, mostly of few.

@@ -42,8 +42,7 @@ func plainChoice(texts ...string) Kind {
 
 // findingsPromised are the ids of the manual that are not judged yet.
 var findingsPromised = []string{
-	"helo-many", "rcpt-unknown", "rcpt-error", "rcpt-harvest", "rcpt-trap", "account-hijack",
-	"history-good", "history-bad", "first-seen",
+	"rcpt-unknown", "rcpt-error", "rcpt-harvest", "rcpt-trap", "account-hijack",
 }
 
 func promisedFinding(id string) bool { return slices.Contains(findingsPromised, id) }
