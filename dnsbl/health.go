@@ -341,7 +341,7 @@ type VisitSeen struct {
 	Client  netip.Addr
 	Hit     []string // ids of the lists with a hit, each once, the first 32; lists that speak for the client too
 	Clean   bool     // no other fault was found: no points against it but those of lists
-	Trusted bool     // allow-listed, exempt or authenticated
+	Trusted bool     // allow-listed, exempt, authenticated, or known to be good for long
 }
 
 // Judged is told of each visit when it is judged, and of each trusted client

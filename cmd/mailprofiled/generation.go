@@ -103,7 +103,7 @@ func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, has
 	g.lists = wiring.NewLists(cfg, r.Resolver, d.health, d.listCache(cfg))
 	g.done = func() { d.letGo(g.lists, r) }
 	g.engine = wiring.NewEngine(cfg, wiring.Parts{
-		Resolver: r.Resolver, SPF: r.spf, Retries: d.counted.Retries, Local: own.local, Geo: own.geo,
+		Resolver: r.Resolver, SPF: r.spf, Retries: d.counted.Retries, Memory: d.counted.Servers, Recent: d.counted.Recent, Local: own.local, Geo: own.geo,
 		Lists: g.lists, Health: d.health, Limits: limits, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
 	})
 	g.users.Store(1)

@@ -39,6 +39,7 @@ func commands() []command {
 		{"lists", "tell how each DNS list is, and what it does here", runLists},
 		{"limits", "tell which limits are in force, and how often each spoke", runLimits},
 		{"accounts", "look at accounts and their limits, and change them", runAccounts},
+		{"servers", "look at what is remembered of servers, and change it", runServers},
 		{"reload", "have the running daemon take over a changed configuration", runReload},
 		{"version", "print version, commit and Go version", runVersion},
 	}

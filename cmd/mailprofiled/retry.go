@@ -55,3 +55,25 @@ func share(part, whole uint64) string {
 	}
 	return fmt.Sprintf("%d (%.0f%%)", part, 100*float64(part)/float64(whole))
 }
+
+// memoryStatus tells how much is remembered of servers.
+func memoryStatus(servers *memory.Servers, learn time.Duration) admin.Memory {
+	st := servers.Stats(time.Now())
+	m := admin.Memory{Keys: st.Keys, Room: st.Room, Evicted: st.Evicted, Began: st.Began}
+	if st.Learning {
+		m.Learnt = st.Began.Add(learn)
+	}
+	return m
+}
+
+// memoryText says how much is remembered.
+func memoryText(m *admin.Memory, now time.Time) string {
+	text := fmt.Sprintf("%d remembered, room for %d", m.Keys, m.Room)
+	if m.Evicted > 0 {
+		text += fmt.Sprintf(", %d forgotten for want of it", m.Evicted)
+	}
+	if m.Learnt.After(now) {
+		text += "; none is said to be new before " + m.Learnt.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	return text
+}

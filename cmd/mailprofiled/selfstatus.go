@@ -36,7 +36,7 @@ func (d *daemon) status() *admin.Status {
 		s.State = admin.Stopping
 	}
 	s.Resolver(g.resolver.Stats())
-	s.Retry = retryStatus(d.counted.Retries)
+	s.Retry, s.Memory = retryStatus(d.counted.Retries), memoryStatus(d.counted.Servers, g.cfg.Memory.Learn)
 	if d.lost != nil {
 		s.Log.LostLines = d.lost()
 	}

@@ -71,6 +71,7 @@ func printStatus(s *admin.Status, w io.Writer) {
 	}
 	row(first(len(s.DNS.Servers), "DNS"), "%s", answersText(s.DNS))
 	row("cache", "%d names and addresses, %s of %s, %d hits", s.Cache.Entries, size(s.Cache.Bytes), size(s.Cache.Limit), s.Cache.Hits)
+	row("servers", "%s", memoryText(&s.Memory, s.Now))
 	for i, text := range retryRows(&s.Retry) {
 		row(first(i, "retry"), "%s", text)
 	}

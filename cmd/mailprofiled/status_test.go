@@ -34,6 +34,7 @@ func TestPrintStatus(t *testing.T) {
 			Cache:    admin.Cache{Entries: 1234, Bytes: 1258291, Limit: 256 << 20, Hits: 5678},
 			Verdicts: map[string]uint64{"continue": 1200, "tempfail": 80, "reject": 20},
 			Findings: map[string]uint64{"rdns-missing": 70, "helo-is-us": 20, "a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1, "g": 1, "h": 1, "i": 1, "j": 1},
+			Memory:   admin.Memory{Keys: 4321, Room: 1000000, Learnt: now.Add(24 * time.Hour)},
 			Retry: admin.Retry{
 				Deferred: 12, Passed: 1, Asked: 100, Returned: 75, GaveUp: 20, LongestS: 3720,
 				Reasons: []admin.RetryReason{{Finding: "rdns-missing", Deferred: 80, Returned: 60}, {Finding: "spf-fail", Deferred: 30, Returned: 15}},
@@ -71,6 +72,7 @@ DNS        127.0.0.1:53 up, 1.2 ms, 3 of 4567 queries failed
            [::1]:53 not asked yet
            answers: 4061 found, 500 none, 0 failed, 0 refused
 cache      1234 names and addresses, 1.2 MiB of 256 MiB, 5678 hits
+servers    4321 remembered, room for 1000000; none is said to be new before 2026-11-25 03:00 UTC
 retry      12 mails asked to come back, 1 honest caller remembered
            of 100 callers asked 75 (75%) came back, 20 gave up; the longest wait was 1h02m
            came back by finding: rdns-missing 60 (75%) of 80, spf-fail 15 (50%) of 30
@@ -122,6 +124,7 @@ DNS        127.0.0.1:53 DOWN, 1.2 ms, 3 of 4567 queries failed
            [::1]:53 DOWN, 5 of 5 queries failed
            answers: 4061 found, 500 none, 0 failed, 0 refused, 9 not asked for want of room
 cache      1234 names and addresses, 1.2 MiB of 256 MiB, 5678 hits
+servers    4321 remembered, room for 1000000; none is said to be new before 2026-11-25 03:00 UTC
 retry      12 mails asked to come back, 1 honest caller remembered
            of 100 callers asked 75 (75%) came back, 20 gave up; the longest wait was 1h02m
            came back by finding: rdns-missing 60 (75%) of 80, spf-fail 15 (50%) of 30

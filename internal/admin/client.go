@@ -120,7 +120,9 @@ func (c *Client) roundTrip(ctx context.Context, method, path string, body any) (
 		nc.Close()
 	}
 	var content bytes.Buffer
-	if body != nil {
+	if lines, ok := body.(textLines); ok {
+		content.WriteString(string(lines))
+	} else if body != nil {
 		if err := json.NewEncoder(&content).Encode(body); err != nil {
 			end()
 			return nil, nil, err
@@ -140,6 +142,9 @@ func (c *Client) roundTrip(ctx context.Context, method, path string, body any) (
 	}
 	return resp, end, nil
 }
+
+// textLines are a body that is not JSON.
+type textLines string
 
 // dialError says what it means that there is no connection.
 func dialError(err error) error {

@@ -24,6 +24,7 @@ type Control struct {
 	Explain  func(settings string, q engine.Query) (*engine.Record, error)
 	Limits   func() *Limits
 	Accounts Accounts
+	Servers  Servers
 	Logger   *slog.Logger
 }
 
@@ -54,6 +55,7 @@ func (c *Control) handler() http.Handler {
 	mux.HandleFunc("POST /v1/explain", c.explain)
 	mux.HandleFunc("GET /v1/limits", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, c.Limits()) })
 	c.accountRoutes(mux)
+	c.serverRoutes(mux)
 	return mux
 }
 

@@ -37,6 +37,7 @@ type Status struct {
 	Findings map[string]uint64 `json:"findings"` // by finding, those that were found
 	Log      Log               `json:"log"`
 	Retry    Retry             `json:"retry"`
+	Memory   Memory            `json:"memory"`
 	Limits   LimitStatus       `json:"limits"`
 	Store    Store             `json:"store"`
 	Lists    []DNSList         `json:"lists"` // in the order of lists.use
@@ -188,6 +189,15 @@ type Cache struct {
 // Log is how the log fares.
 type Log struct {
 	LostLines uint64 `json:"lost_lines"`
+}
+
+// Memory is what is remembered of servers.
+type Memory struct {
+	Keys    int       `json:"keys"` // addresses, networks, operators
+	Room    int       `json:"room"`
+	Evicted uint64    `json:"evicted"` // forgotten for want of room, since the start
+	Began   time.Time `json:"began"`
+	Learnt  time.Time `json:"learnt,omitzero"` // until then nobody is said to be new
 }
 
 // Retry is who was asked to come back.

@@ -58,7 +58,7 @@ func wire(path string, stderr io.Writer) (*wired, error) {
 		return nil, err
 	}
 	e := wiring.NewEngine(cfg, wiring.Parts{
-		Resolver: r, Limits: limits, Retries: counted.Retries, Local: set, Logger: logger, Lists: lists, Health: health,
+		Resolver: r, Limits: limits, Retries: counted.Retries, Memory: counted.Servers, Recent: counted.Recent, Local: set, Logger: logger, Lists: lists, Health: health,
 		Observer: admin.NewMetrics(func() *admin.Status { return new(admin.Status) }), // nobody scrapes
 	})
 	settings := wiring.MilterSettings(cfg)

@@ -33,6 +33,7 @@ type Config struct {
 	Policy    *profile.Policy // baseline, thresholds and points
 	HelpURL   string          // with {id}; "" for none
 	Retry     Retry
+	Memory    Memory
 	Exempt    Exempt
 	Lists     Lists
 	Local     []LocalRule // in their order

@@ -95,6 +95,10 @@ func limitKeys() []Key {
 			Doc: "Only for accounts of this plan, or one of these, by accounts.file. Where the plan is unknown the limit only reports.",
 		},
 		{
+			Name: "limit[].when.history", Kind: oneOrMore(historiesKind()), Hot: true, Policy: true,
+			Doc: `Only for mail of servers whose history is this, or one of these: "good", "bad", "new" or "neutral" (see docs/memory.md). Of clients that logged in it is unknown, and the limit only reports.`,
+		},
+		{
 			Name: "limit[].when.account_younger_than", Kind: durationKind(time.Second, 3650*day), Hot: true, Policy: true,
 			Doc: "Only for accounts below this age. Where the age is unknown the limit only reports.",
 		},
@@ -212,6 +216,12 @@ func windowKind() Kind {
 // as it is written.
 func plansKind() Kind {
 	return listKind[string]("plans", true, false, planKind())
+}
+
+// historiesKind takes what the memory of servers may say of one.
+func historiesKind() Kind {
+	word := plainChoice("good", "bad", "new", "neutral")
+	return listKind[string]("histories", true, false, word)
 }
 
 func planKind() Kind {

@@ -95,6 +95,7 @@ func (l *loader) takeWhen(id string, w *ratelimit.When) {
 	take(l, id+".listener", &w.Listener)
 	take(l, id+".domain", &w.Domains)
 	take(l, id+".plan", &w.Plans)
+	take(l, id+".history", &w.History)
 	take(l, id+".account_younger_than", &w.YoungerThan)
 	take(l, id+".account_older_than", &w.OlderThan)
 }

@@ -100,6 +100,9 @@ func formatWhen(w *ratelimit.When) string {
 	if len(w.Domains) > 0 {
 		add("domain", textsKind().canonical(w.Domains))
 	}
+	if len(w.History) > 0 {
+		add("history", historiesKind().canonical(w.History))
+	}
 	if len(w.Plans) > 0 {
 		add("plan", textsKind().canonical(w.Plans))
 	}

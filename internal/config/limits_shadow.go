@@ -71,7 +71,7 @@ func holds(always, sometimes *ratelimit.Limit) bool {
 		return false
 	case a.Listener != "" && a.Listener != s.Listener:
 		return false
-	case !within(s.Domains, a.Domains) || !within(s.Plans, a.Plans):
+	case !within(s.Domains, a.Domains) || !within(s.Plans, a.Plans) || !within(s.History, a.History):
 		return false
 	}
 	young, below := upTo(always), upTo(sometimes)

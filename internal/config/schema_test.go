@@ -50,7 +50,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 			bound[k.field(c)] = true
 		}
 	}
-	for _, section := range []any{&c.Us, &c.Milter, &c.DNS, &c.Retry, &c.Exempt, &c.Log, &c.Admin} {
+	for _, section := range []any{&c.Us, &c.Milter, &c.DNS, &c.Retry, &c.Memory, &c.Exempt, &c.Log, &c.Admin} {
 		v := reflect.ValueOf(section).Elem()
 		for i := range v.NumField() {
 			if !bound[v.Field(i).Addr().Interface()] {
@@ -70,8 +70,7 @@ func TestFindingsAreJudgedOrPromised(t *testing.T) {
 			t.Errorf("%s", r)
 		}
 	}
-	for _, id := range []string{"rcpt-unknown", "account-hijack",
-		"history-good", "first-seen", "helo-many"} {
+	for _, id := range []string{"rcpt-unknown", "account-hijack"} {
 		_, r := Parse("m.toml", fmt.Appendf(nil, "%s[points]\n%q = 1.0\n", monitor, id))
 		if len(r.Errors) != 1 || !strings.Contains(r.String(), "m.toml:3: ") || !strings.Contains(r.String(), notYet) {
 			t.Errorf("%s: %s", id, r)
@@ -123,7 +122,7 @@ func TestMistakesInsideTheSecondElement(t *testing.T) {
 m.toml:6: unknown key "limit.mx"; did you mean "max"?
 m.toml:7: limit.window is "1x": unknown unit "x"; units are s m h d w: "90s" or "1h30m"
 m.toml:8: limit.per is "acount": not known; did you mean "account"?
-m.toml:9: unknown key "limit.when.older_than"; remove it (known here: account_older_than, account_younger_than, authenticated, domain, listener, plan)
+m.toml:9: unknown key "limit.when.older_than"; remove it (known here: account_older_than, account_younger_than, authenticated, domain, history, listener, plan)
 m.toml:11: local.expires is text; write a date without quotes: 2027-01-31
 m.toml:16: lists.own.codes.points is text; write a number, without quotes`
 	if got := r.String(); got != want {

@@ -64,6 +64,8 @@ type Options struct {
 	ListWatch    ListWatch    // learns how well they are; nil: nobody
 	SPF          *spf.Checker // by NewSPF(Resolver), for engines that follow one another; nil: one of its own
 	Limits       Limits
+	Memory       ServerMemory    // how servers behaved; nil: nobody remembers
+	Recent       *memory.Recent  // which server was behind an id; nil: nobody asks
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Logger       *slog.Logger
 	Hash         *logging.Hasher  // of mail addresses in log lines; nil: they stand there as they are

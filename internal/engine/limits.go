@@ -101,7 +101,7 @@ func (v *Visit) overMail() []profile.LimitHit {
 // limitSubject is the mail as the limits see it.
 func (v *Visit) limitSubject(now time.Time) *ratelimit.Subject {
 	tx := v.tx
-	s := &ratelimit.Subject{Account: ratelimit.AccountKey(tx.mail.Account)}
+	s := &ratelimit.Subject{Account: ratelimit.AccountKey(tx.mail.Account), History: tx.standing}
 	if !v.client.Local {
 		s.Client = v.client.Addr
 	}

@@ -157,8 +157,8 @@ func (v *Visit) watchLists() {
 	if v.e.o.ListWatch == nil || v.quiet || v.lists.connect == nil {
 		return
 	}
-	seen := dnsbl.VisitSeen{Client: v.client.Addr, Clean: true, Trusted: tx.trust != profile.Stranger, Hit: hitLists(tx.heard)}
-	if seen.Trusted && !over(v.lists.connect.done) {
+	seen := dnsbl.VisitSeen{Client: v.client.Addr, Clean: true, Trusted: tx.trust != profile.Stranger || tx.deed.good, Hit: hitLists(tx.heard)}
+	if tx.trust != profile.Stranger && !over(v.lists.connect.done) {
 		return // nobody has waited for them
 	}
 	for _, f := range tx.judgement.Findings {

@@ -94,6 +94,7 @@ func (v *Visit) Rcpt(r Rcpt) Answer {
 		v.tx.queueID = r.QueueID
 	}
 	if r.Refused {
+		v.noteRefused(&r)
 		return Answer{} // the MTA's own reply goes out whatever we say
 	}
 	defer v.waited(StageRcpt, v.clock())
@@ -121,6 +122,7 @@ func (v *Visit) EndOfMessage(queueID string) {
 		v.tx.queueID = queueID
 	}
 	tx := v.tx
+	tx.deed.ended = true
 	v.commitLimits()
 	v.finish()
 	v.logMessage(tx)
@@ -144,6 +146,7 @@ func (v *Visit) finish() {
 		return
 	}
 	v.releaseLimits()
+	v.remember()
 	v.logVerdicts(v.tx)
 	v.noteLost()
 	v.tx.sender.letGo()
@@ -171,6 +174,8 @@ type transaction struct {
 	passed   bool   // it is one
 	operator string // of the client, as the session has it; "" for none
 	caller   memory.Caller
+	standing string // of the server, by its memory; "": nobody was asked
+	deed     deed
 	called   bool // caller is known
 
 	judgement *profile.Judgement // from the first answer on
@@ -206,6 +211,7 @@ func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	v.confirmLists(rcpt, deadline)
 	verdict := v.ownWords(v.decide(rcpt), rcpt, deadline)
 	verdict = v.limited(verdict, rcpt)
+	v.noteAnswer(rcpt, &verdict)
 	v.tx.took = max(v.tx.took, v.e.o.Now().Sub(start))
 	if v.tx.note(verdict, rcpt, stage) {
 		v.observed(&verdict, stage)
@@ -281,6 +287,8 @@ func (v *Visit) facts() profile.Session {
 		Helo:   v.helo.value,
 		Sender: tx.sender.value,
 		SPF:    tx.spf.value,
+
+		History: v.history(),
 	}
 }
 

@@ -40,7 +40,12 @@ type Caller struct {
 	own  Key
 	home Key // the address
 	net  Key
+	back bool
 }
+
+// CameBack reports whether a visit has passed that was deferred before: not only for
+// the sake of an earlier one.
+func (c *Caller) CameBack() bool { return c.back }
 
 // Caller gives the keys of a client. operator and spf are in lower case, "" for none.
 func (r *Retries) Caller(client netip.Addr, operator, spf string) Caller {
@@ -53,6 +58,9 @@ func (r *Retries) Caller(client netip.Addr, operator, spf string) Caller {
 	}
 	return c
 }
+
+// NameKey is the key of an operator or an SPF domain, as Callers have it.
+func (r *Retries) NameKey(kind Kind, name string) Key { return r.secret.NameKey(kind, name) }
 
 // Kind says by what the caller is known.
 func (c *Caller) Kind() Kind { return c.own.kind }
@@ -134,6 +142,7 @@ func (r *Retries) Passes(c *Caller, sender, rcpt string, now time.Time) bool {
 		return false
 	}
 	r.cameBack(c, k, w, mail, now)
+	c.back = true
 	return true
 }
 

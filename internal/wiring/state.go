@@ -20,6 +20,8 @@ type Counters struct {
 	Accounts   *ratelimit.Accounts
 	Exceptions *ratelimit.Exceptions // of the configuration and by command
 	Grants     *Grants               // those by command
+	Servers    *memory.Servers       // how servers behaved
+	Recent     *memory.Recent        // which was behind an id
 	Retries    *memory.Retries       // who was asked to come back, and who did
 
 	secret  ratelimit.Secret
@@ -41,6 +43,8 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 	copy(c.secret[:], key[:])
 	track := kept != nil
 	c.Table = ratelimit.NewTable(ratelimit.Options{Track: track}, now)
+	c.Servers = memory.NewServers(memory.Options{Settings: memorySettings(cfg), Bytes: cfg.Memory.Bytes, Track: track, Secret: key}, now)
+	c.Recent = new(memory.Recent)
 	c.Retries = memory.NewRetries(RetryWindows(cfg))
 	if track { // what nobody asks for would pile up
 		c.Retries = memory.NewKeptRetries(RetryWindows(cfg), key)
@@ -51,6 +55,7 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 		kept.Add("accounts", accountSpace{c.Accounts})
 		kept.Add("exceptions", c.Grants)
 		kept.Add("retries", retrySpace{c.Retries})
+		kept.Add("servers", serverSpace{c.Servers})
 	}
 	return c
 }
@@ -61,6 +66,7 @@ func (c *Counters) Apply(cfg *config.Config) {
 	c.Accounts.SetLearn(cfg.Accounts.Learn)
 	c.Grants.SetWritten(cfg.Accounts.Exceptions)
 	c.Retries.SetWindows(RetryWindows(cfg))
+	c.Servers.Set(memorySettings(cfg))
 }
 
 // Limits are those of the configuration, counted in c. The file of accounts, which
@@ -130,6 +136,23 @@ func (s retrySpace) Len() int {
 	st := s.r.Stats()
 	return st.Callers + st.Passed
 }
+
+// memorySettings are those of the memory of servers.
+func memorySettings(cfg *config.Config) memory.Settings {
+	m := &cfg.Memory
+	return memory.Settings{HalfLife: m.HalfLife, Learn: m.Learn, GoodAfter: m.GoodAfter, ManyHelos: m.ManyHelos}
+}
+
+// A serverSpace lets it keep how servers behaved.
+type serverSpace struct{ s *memory.Servers }
+
+func (s serverSpace) Changed(dst []byte) []byte { return s.s.ExportChanged(dst) }
+func (s serverSpace) All() iter.Seq[[]byte]     { return s.s.ExportAll() }
+func (s serverSpace) Len() int                  { return s.s.Stats(time.Now()).Keys }
+func (s serverSpace) Load(record []byte) error  { return s.s.Import(record, time.Now()) }
+
+// Lost has nobody called new for a while: who is missing would look like one who is.
+func (s serverSpace) Lost() { s.s.Relearn(time.Now()) }
 
 // eachFrame takes in the frames of a record.
 func eachFrame(record []byte, load func(ratelimit.Frame) error) error {

@@ -34,6 +34,8 @@ const ResolvConf = "/etc/resolv.conf"
 type Parts struct {
 	Resolver *resolver.Resolver
 	SPF      *spf.Checker    // by engine.NewSPF(Resolver); nil: one that lives as long as the engine
+	Memory   *memory.Servers // how servers behaved; nil: nobody remembers
+	Recent   *memory.Recent  // which server was behind an id; may be nil
 	Retries  *memory.Retries // nil: nobody is asked to come back
 	Local    *local.Set      // the operator's own rules, by LoadLocal
 	Geo      *geo.Set        // databases for those, by LoadGeo
@@ -63,6 +65,7 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		Budget:   cfg.DNS.Budget,
 		SPF:      p.SPF,
 		Retries:  p.Retries,
+		Recent:   p.Recent,
 		Local:    p.Local,
 		Places:   p.Geo,
 		Lists:    p.Lists,
@@ -74,6 +77,9 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 	}
 	if p.Resolver != nil {
 		o.Resolver = p.Resolver
+	}
+	if p.Memory != nil {
+		o.Memory = p.Memory
 	}
 	if p.Health != nil { // a nil pointer in an interface is no nil interface
 		o.ListWatch = p.Health
