@@ -6,7 +6,10 @@ package profile
 // with a good history, or on an allow list: it is known to come back.
 //
 // The operator's local-deny comes first and refuses whoever it is and whomever
-// it is for, then limits, which are for everyone too. A score at or over the reject threshold refuses only if it stays
+// it is for. Then comes what is known of the recipient: a client that is after
+// addresses gets the same answer for all of them, whether they exist or not; else
+// an unknown user is refused, and one whose directory failed is asked to come back.
+// Limits, which are for everyone too, come next. A score at or over the reject threshold refuses only if it stays
 // there on firm evidence alone (laws 1 and 2, the never column, stale answers);
 // else the answer is a tempfail, marked Capped.
 func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
@@ -20,6 +23,13 @@ func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
 	case j.word == deferred || o.word == deferred:
 		v.Action, v.Capped = TempFail, true
 		j.speakAs(&v, localDeny, "")
+		return v
+	case o.mailbox != kinds:
+		v.Action = TempFail
+		if o.mailbox == rcptUnknown {
+			v.Action = Reject
+		}
+		j.speakAs(&v, o.mailbox, "")
 		return v
 	case o.limit != nil:
 		j.speakLimit(&v, o.limit)
@@ -56,9 +66,9 @@ func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
 }
 
 // maxOwn is how many findings of its own one recipient can have:
-// bounce-many-rcpts, and local-deny, -allow and -points, where the first two are
-// monitored.
-const maxOwn = 4
+// bounce-many-rcpts, rcpt-unknown or -error, rcpt-harvest, and local-deny, -allow
+// and -points, where the first two are monitored.
+const maxOwn = 6
 
 // own is what is said of one recipient alone.
 type own struct {
@@ -67,11 +77,12 @@ type own struct {
 	word     word    // the operator's, by rules about the recipient
 	evidence float64 // the score that may support a reject
 	limit    *LimitHit
+	mailbox  kind // of rcpt-harvest, -unknown and -error the one that answers; kinds for none
 }
 
 // judgeRecipient makes the recipient's own findings and adds them to the score.
 func (j *Judgement) judgeRecipient(r *Recipient, v *Verdict) own {
-	o := own{evidence: j.evidence}
+	o := own{evidence: j.evidence, mailbox: kinds}
 	if r == nil {
 		return o
 	}
@@ -81,6 +92,7 @@ func (j *Judgement) judgeRecipient(r *Recipient, v *Verdict) own {
 			findings = append(findings, weighed{f, m})
 		}
 	}
+	findings, o.mailbox = j.judgeMailbox(r, findings)
 	if len(r.Local) > 0 {
 		findings, o.word = j.wordOf(r.Local, findings)
 	}

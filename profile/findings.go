@@ -10,11 +10,12 @@ const (
 	AloneOperator              // the operator's choice; weighs nothing as shipped
 	AloneList                  // as the list's points say
 	AloneNever                 // law: the reject threshold must be met without it
+	AloneTempfail              // defers by itself, whatever the score
 )
 
 // String gives the word of the manual's table.
 func (a Alone) String() string {
-	return [...]string{"no", "yes", "only strict", "operator's choice", "by the list's points", "never"}[a]
+	return [...]string{"no", "yes", "only strict", "operator's choice", "by the list's points", "never", "tempfail"}[a]
 }
 
 // Info describes one finding: a row of the table of findings.
@@ -94,6 +95,10 @@ const (
 	dnsbl
 	rhsbl
 	dnswl
+	rcptUnknown
+	rcptError
+	rcptHarvest
+	rcptTrap
 	limit
 	historyGood
 	historyBad
@@ -128,11 +133,11 @@ const (
 		1<<heloUnresolvable | 1<<heloNotClient | 1<<heloUnrelated | 1<<heloGeneric | 1<<heloHoldsAddress | 1<<heloNotFQDN | byPairs | 1<<firstSeen
 	byPairs = 1<<unnamedElsewhere | 1<<unnamedBare | 1<<genericElsewhere | 1<<genericBare | 1<<unrelatedElsewhere | 1<<unrelatedBare
 	// serverChecks is all that a stranger is judged by.
-	serverChecks = 1<<relation - 1 | 1<<dnsbl | 1<<rhsbl | 1<<historyBad | 1<<firstSeen | 1<<localPoints
+	serverChecks = 1<<relation - 1 | 1<<dnsbl | 1<<rhsbl | 1<<rcptTrap | 1<<historyBad | 1<<firstSeen | 1<<localPoints
 	// byList is what a good name elsewhere speaks against: not lies about who is
 	// there, nor a sender who cannot be written to.
 	byList = serverChecks &^ (1<<heloIsUs | 1<<heloLocalhost | 1<<heloBot | 1<<heloSyntax |
-		1<<fromNoDomain | 1<<fromUnresolvable | 1<<fromNullMX)
+		1<<fromNoDomain | 1<<fromUnresolvable | 1<<fromNullMX | 1<<rcptTrap)
 )
 
 // lifters are the findings that may take points off, in the order in which they
@@ -188,6 +193,10 @@ var table = [kinds]row{
 	dnsbl:               {id: "dnsbl:ID", code: 554, status: "5.7.1", alone: AloneList, named: true},
 	rhsbl:               {id: "rhsbl:ID", code: 554, status: "5.7.1", alone: AloneList, named: true},
 	dnswl:               {id: "dnswl:ID", named: true, lifts: byList},
+	rcptUnknown:         {id: "rcpt-unknown", code: 550, status: "5.1.1", alone: AloneYes, fixed: true}, // RFC 3463 section 3.2
+	rcptError:           {id: "rcpt-error", code: 451, status: "4.3.0", alone: AloneNever, error: true}, // RFC 3463 section 3.4
+	rcptHarvest:         {id: "rcpt-harvest", code: 450, status: "4.7.1", alone: AloneTempfail, fixed: true},
+	rcptTrap:            {id: "rcpt-trap", code: 550, status: "5.7.1"},
 	limit:               {id: "limit:NAME", code: 450, status: "4.7.28", alone: AloneYes, named: true, fixed: true}, // RFC 7372 has none; 4.7.28 is of the registry
 	historyGood:         {id: "history-good", lifts: byRelation},
 	historyBad:          {id: "history-bad", code: 550, status: "5.7.1"},

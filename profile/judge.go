@@ -88,6 +88,7 @@ func Judge(s *Session, p *Policy) *Judgement {
 		j.judgeRelation(&f)
 		j.judgeHistory(&s.History)
 		j.judgeLists(s.Lists)
+		j.judgeTrap(s.Trap)
 	}
 	j.judgeLocal(s.Local)
 	j.settle()

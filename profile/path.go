@@ -240,3 +240,16 @@ func Mailbox(raw string) string {
 	}
 	return local + "@" + lower(domain)
 }
+
+// SplitMailbox gives a path's local part, without quotes and as it was sent
+// otherwise, and its domain in lower-case A-labels, "" where it has none that is a
+// name. A source route makes no difference.
+func SplitMailbox(raw string) (local, domain string) {
+	inner, _ := cutBrackets(raw)
+	_, mailbox := cutRoute(inner)
+	local, domain, ok := cutLast(mailbox, '@')
+	if ok {
+		domain = asciiDomain(domain)
+	}
+	return unquote(local), domain
+}

@@ -54,6 +54,7 @@ type Session struct {
 	History History
 	Lists   []ListHit  // in the order of the lists, which breaks ties of who speaks; the first 64 are looked at
 	Local   []LocalHit // of rules about anything but the recipient
+	Trap    string     // the client wrote to a trap lately: which sign of it, for the operator; "" for none
 }
 
 // A History is how the server, or its operator, behaved before. The zero History says
@@ -144,7 +145,23 @@ type Recipient struct {
 	Exempt bool       // named in exempt.recipients
 	Local  []LocalHit // of rules about the recipient
 	Limits []LimitHit // that its mail does not fit in, the one that is to speak first
+
+	Mailbox MailboxState // what the directory says of it
+	By      string       // whose word that is, for the operator
+	Harvest string       // the client is after addresses: the sign of it, for the operator; "" for none
 }
+
+// A MailboxState is what the directory says of a recipient. The zero MailboxState is
+// MailboxNotAsked.
+type MailboxState uint8
+
+const (
+	MailboxNotAsked MailboxState = iota // or nobody speaks for its domain
+	MailboxThere
+	MailboxNone  // there is no such user
+	MailboxError // the directory failed, and the client may go on
+	MailboxDown  // it failed, and the client is to come back
+)
 
 // An SPFOutcome is what the record of the claimed domain says of the client
 // (RFC 7208 section 2.6). The zero SPFOutcome is SPFNotAsked.

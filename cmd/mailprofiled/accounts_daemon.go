@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -67,7 +68,9 @@ func (a accountDesk) subject(g *generation, key string, now time.Time) (*ratelim
 	s := &ratelimit.Subject{Account: key}
 	var created time.Time
 	if g.limits.Born != nil {
-		created, s.Plan = g.limits.Born(key)
+		ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DNS.Budget)
+		created, s.Plan = g.limits.Born(ctx, key)
+		cancel()
 	}
 	if !created.IsZero() && created.Before(now) {
 		s.Age = ratelimit.Age{AtLeast: now.Sub(created), Known: true}

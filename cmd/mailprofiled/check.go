@@ -72,6 +72,10 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "mailprofiled check: %s in the file of accounts\n", count(n, "mistake"))
 		code = exitFailed
 	}
+	if n := checkDirectory(cfg, problems); n > 0 {
+		fmt.Fprintf(stderr, "mailprofiled check: %s in the directory and its files\n", count(n, "mistake"))
+		code = exitFailed
+	}
 	if p := checkKey(cfg); p != nil {
 		fmt.Fprintln(problems, p)
 		code = exitFailed
@@ -89,6 +93,19 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "%s: ok, policy %s, mode %s\n", *path, cfg.PolicyID(), mode(cfg))
 	}
 	return code
+}
+
+// checkDirectory looks at the sources of the directory and the traps, prints what is
+// wrong, and counts the mistakes.
+func checkDirectory(cfg *config.Config, w io.Writer) int {
+	stack, problems, _ := wiring.LoadDirectory(cfg, nil, time.Now())
+	_ = stack.Close() // nothing was asked
+	_, traps, _ := wiring.LoadTraps(cfg, time.Now())
+	problems = append(problems, traps...)
+	for _, p := range problems {
+		fmt.Fprintln(w, p)
+	}
+	return mistakes(problems)
 }
 
 // dnsAnswers asks the DNS servers and tells what is wrong with them.

@@ -15,6 +15,7 @@ import (
 	"mailprofiled/dnsbl"
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/harvest"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/store"
 	"mailprofiled/internal/systemd"
@@ -37,6 +38,8 @@ type daemon struct {
 
 	metrics *admin.Metrics
 	health  *dnsbl.Health    // of the DNS lists
+	harvest *harvest.Watch   // who tries names that do not exist
+	unknown *logging.Hasher  // of those in the log; nil until needed
 	counted *wiring.Counters // of limits, and memory; made when the daemon begins to serve
 	state   *store.Store     // which keeps them; nil: nothing is kept
 	server  *milter.Server
@@ -60,6 +63,7 @@ func newDaemon(cfg *config.Config, out io.Writer) *daemon {
 	d.logs = logging.NewSwitch(d.newLogger(cfg))
 	d.logger = slog.New(d.logs)
 	d.metrics = admin.NewMetrics(d.status)
+	d.harvest = newHarvest(cfg)
 	d.health = dnsbl.NewHealth(dnsbl.HealthOptions{Logger: d.logger})
 	settings := wiring.MilterSettings(cfg)
 	settings.Logger = d.logger
@@ -83,14 +87,17 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	}
 	hash, problem := addressHash(cfg, cfg.State.Path)
 	if problem != nil {
+		own.close()
 		return errors.New(problem.String())
 	}
 	if err := d.openState(cfg); err != nil {
+		own.close()
 		return err
 	}
 	defer d.closeState()
 	g, err := d.newGeneration(cfg, own, hash)
 	if err != nil {
+		own.close()
 		return err
 	}
 	d.begin(g)

@@ -98,13 +98,14 @@ func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note strin
 	if bad.fatal() {
 		return nil, "", fmt.Errorf("the %s cannot be used:\n%s", bad, strings.Join(texts(problems), "\n"))
 	}
+	defer own.close()
 	servers, err := wiring.DNSServers(cfg)
 	if err != nil {
 		return nil, "", err
 	}
 	r := wiring.NewResolver(servers, cfg.DNS.CacheBytes, logging.Discard())
 	defer r.Close()
-	parts := wiring.Parts{Resolver: r, Local: own.local, Geo: own.geo, Logger: logging.Discard()}
+	parts := wiring.Parts{Resolver: r, Local: own.local, Geo: own.geo, Directory: own.directory, Traps: own.traps, Logger: logging.Discard()}
 	if parts.Lists, parts.Health = testedLists(cfg, r); parts.Lists != nil {
 		defer parts.Lists.Close()
 		note += "; " + standing(parts.Health.Snapshot())

@@ -82,7 +82,7 @@ func (d *daemon) newGeneration(cfg *config.Config, own rules, hash *logging.Hash
 	if err != nil {
 		return nil, err
 	}
-	limits, err := d.counted.Limits(cfg, own.accounts)
+	limits, err := d.counted.Limits(cfg, own.accounts, own.directory)
 	if err != nil {
 		return nil, err
 	}
@@ -94,17 +94,18 @@ func (d *daemon) newGeneration(cfg *config.Config, own rules, hash *logging.Hash
 // files of its rules has changed.
 func (d *daemon) successor(g *generation) *generation {
 	r := d.resolver(g.resolver.servers, g.resolver.cache)
-	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.rules, g.hash, g.limits, r)
+	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.rules.again(), g.hash, g.limits, r)
 }
 
 // generation puts one together. It has taken over one use of r.
 func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, hash *logging.Hasher, limits engine.Limits, r *sharedResolver) *generation {
 	g := &generation{cfg: cfg, loaded: loaded, rules: own, hash: hash, limits: limits, resolver: r, doors: d.doorsOf(cfg)}
 	g.lists = wiring.NewLists(cfg, r.Resolver, d.health, d.listCache(cfg))
-	g.done = func() { d.letGo(g.lists, r) }
+	g.done = func() { d.letGo(g, r) }
 	g.engine = wiring.NewEngine(cfg, wiring.Parts{
 		Resolver: r.Resolver, SPF: r.spf, Retries: d.counted.Retries, Memory: d.counted.Servers, Recent: d.counted.Recent, Local: own.local, Geo: own.geo,
 		Lists: g.lists, Health: d.health, Limits: limits, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
+		Directory: own.directory, Traps: own.traps, Harvest: d.harvest, Unknown: d.unknownHash(cfg, hash),
 	})
 	g.users.Store(1)
 	return g
@@ -129,6 +130,7 @@ func (d *daemon) resolver(servers []netip.AddrPort, cache int64) *sharedResolver
 func (d *daemon) begin(next *generation) *generation {
 	wiring.WatchLists(next.cfg, next.resolver.Resolver, d.health)
 	d.counted.Apply(next.cfg)
+	d.harvest.Apply(wiring.HarvestSettings(next.cfg))
 	d.tellLimits(next.cfg)
 	return d.current.Swap(next)
 }
@@ -145,11 +147,15 @@ func (d *daemon) listCache(cfg *config.Config) *dnsbl.Cache {
 	return d.listed
 }
 
-// letGo closes the lists of a generation, and a resolver behind its last user.
-func (d *daemon) letGo(lists *dnsbl.Set, r *sharedResolver) {
-	d.work.Go(func() { // both wait for what is in flight
-		if lists != nil {
-			lists.Close()
+// letGo closes the lists and the directory of a generation, and a resolver behind its
+// last user.
+func (d *daemon) letGo(g *generation, r *sharedResolver) {
+	d.work.Go(func() { // all wait for what is in flight
+		if g.lists != nil {
+			g.lists.Close()
+		}
+		if err := g.directory.Close(); err != nil {
+			d.logger.Warn("a source of the directory was not closed well", "error", err.Error())
 		}
 		d.mu.Lock()
 		r.users--

@@ -79,6 +79,9 @@ func (d *daemon) logProblems(problems []config.Problem) {
 		if strings.HasPrefix(p.Key, "geo.") {
 			in = "the databases"
 		}
+		if strings.HasPrefix(p.Key, "directory.") {
+			in = "the directory"
+		}
 		if p.Warning {
 			d.logger.Warn("odd in "+in, "problem", p.String())
 		} else {

@@ -68,6 +68,7 @@ func (c *replayCommand) world(path string) (*replayWorld, error) {
 }
 
 func (w *replayWorld) close() {
+	w.own.close() // who exists today says little of mail of then: the directory is not asked
 	if w.lists != nil {
 		w.lists.Close()
 	}
@@ -91,7 +92,7 @@ func (w *replayWorld) policy(start time.Time) (*replay.Policy, error) {
 	}
 	p.Engines[replay.NoTime] = wiring.NewEngine(w.cfg, parts)
 	for precision := replay.Day; precision <= replay.Moment; precision++ {
-		limits, err := counters.LimitsWhere(w.cfg, w.own.accounts, func(l *ratelimit.Limit) bool {
+		limits, err := counters.LimitsWhere(w.cfg, w.own.accounts, nil, func(l *ratelimit.Limit) bool {
 			return precision == replay.Moment || l.Window >= 24*time.Hour
 		})
 		if err != nil {

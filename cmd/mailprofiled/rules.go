@@ -8,6 +8,7 @@ import (
 
 	"mailprofiled/internal/accounts"
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/directory"
 	"mailprofiled/internal/geo"
 	"mailprofiled/internal/local"
 	"mailprofiled/internal/wiring"
@@ -18,12 +19,15 @@ type rules struct {
 	local    *local.Set     // nil for none
 	geo      *geo.Set       // nil for none
 	accounts *accounts.File // nil for none
+
+	directory *directory.Stack // who exists here; nil: nobody says. A generation of its own, to be closed
+	traps     *directory.File  // nil for none
 }
 
 // A flaw is why rules cannot be used: the zero one is none.
-type flaw struct{ local, geo, accounts bool }
+type flaw struct{ local, geo, accounts, directory, traps bool }
 
-func (f flaw) fatal() bool { return f.local || f.geo || f.accounts }
+func (f flaw) fatal() bool { return f.local || f.geo || f.accounts || f.directory || f.traps }
 
 // String names what is at fault, as the subject of "have" and "cannot".
 func (f flaw) String() string {
@@ -31,7 +35,7 @@ func (f flaw) String() string {
 	for _, part := range []struct {
 		bad  bool
 		name string
-	}{{f.local, "local rules"}, {f.geo, "databases"}, {f.accounts, "lines of accounts"}} {
+	}{{f.local, "local rules"}, {f.geo, "databases"}, {f.accounts, "lines of accounts"}, {f.directory, "directories"}, {f.traps, "traps"}} {
 		if part.bad {
 			all = append(all, part.name)
 		}
@@ -47,7 +51,23 @@ func loadRules(cfg *config.Config, old rules) (r rules, with *config.Config, pro
 	r.geo, bad.geo = places, fatal
 	problems = append(problems, said...)
 	r.accounts, said, bad.accounts = wiring.LoadAccounts(cfg.AccountsFile(), old.accounts, time.Now())
+	problems = append(problems, said...)
+	r.directory, said, bad.directory = wiring.LoadDirectory(cfg, old.directory, time.Now())
+	problems = append(problems, said...)
+	r.traps, said, bad.traps = wiring.LoadTraps(cfg, time.Now())
+	if bad.fatal() {
+		r.close()
+	}
 	return r, with, append(problems, said...), bad
+}
+
+// close lets go of what is open for these rules alone.
+func (r *rules) close() { _ = r.directory.Close() }
+
+// again gives the same rules to one more generation.
+func (r rules) again() rules {
+	r.directory = r.directory.Share()
+	return r
 }
 
 // rulesBeside looks at the rules, files and databases of a configuration that has
@@ -55,7 +75,7 @@ func loadRules(cfg *config.Config, old rules) (r rules, with *config.Config, pro
 func rulesBeside(report *config.Report, old rules) []config.Problem {
 	_, places, _ := wiring.LoadGeo(report.Geo, old.geo)
 	_, people, _ := wiring.LoadAccounts(report.Accounts, old.accounts, time.Now())
-	return slices.Concat(wiring.RulesBeside(report, old.local), places, people)
+	return slices.Concat(wiring.RulesBeside(report, old.local), places, people, wiring.DirectoryBeside(report, time.Now()))
 }
 
 // refreshFiles looks at the databases and the file of accounts, and takes in those
@@ -73,6 +93,7 @@ func (d *daemon) refreshFiles(ctx context.Context, now time.Time) {
 	for _, c := range changes {
 		d.logger.Info("database taken in", "file", c.Path, "type", c.Type, "entries", c.Entries, "built", c.Built, "before", c.Before)
 	}
+	d.refreshDirectory(g, now)
 	if g.accounts == nil {
 		return
 	}

@@ -29,8 +29,9 @@ func (d *daemon) status() *admin.Status {
 		Cache:    admin.Cache{Limit: g.cfg.DNS.CacheBytes},
 		Verdicts: d.metrics.Verdicts(), Findings: d.metrics.Findings(),
 		Limits: d.limitStatus(g.cfg), Store: d.stateStatus(),
-		Lists: dnsListStatus(d.health),
-		Local: localStatus(g.local, time.Now()), Geo: geoStatus(g.geo),
+		Directory: directoryStatus(g, d.harvest, time.Now()),
+		Lists:     dnsListStatus(d.health),
+		Local:     localStatus(g.local, time.Now()), Geo: geoStatus(g.geo),
 	}
 	if d.stopping.Load() {
 		s.State = admin.Stopping

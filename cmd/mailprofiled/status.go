@@ -81,6 +81,12 @@ func printStatus(s *admin.Status, w io.Writer) {
 	if len(s.Lists) > 0 {
 		row("lists", "%s", listsText(s.Lists))
 	}
+	for i, text := range directoryRows(s) {
+		row(first(i, "directory"), "%s", text)
+	}
+	if len(s.Directory.Sources) > 0 {
+		row("harvest", "%s", harvestText(&s.Directory.Harvest))
+	}
 	row("limits", "%s", limitsText(&s.Limits))
 	row("state", "%s", stateText(s))
 	row("log", "%s lost", count(int(s.Log.LostLines), "line"))
@@ -124,6 +130,7 @@ func attention(s *admin.Status) []string {
 		}
 	}
 	all = append(all, geoAttention(s)...)
+	all = append(all, directoryAttention(s)...)
 	if n := s.Sessions.Limited + s.Sessions.TurnedAway; n > 0 {
 		say("%d sessions found no place, and were answered by milter.on_failure: raise milter.max_sessions", n)
 	}

@@ -54,10 +54,12 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 	warnings = append(warnings, texts(problems)...)
 	hash, problem := addressHash(cfg, d.first.State.Path)
 	if problem != nil {
+		own.close()
 		return []string{problem.String()}, warnings
 	}
 	next, err := d.newGeneration(cfg, own, hash)
 	if err != nil {
+		own.close()
 		return []string{wiring.ResolvConf + ":1: " + err.Error()}, warnings
 	}
 	d.logs.Set(d.newLogger(cfg))

@@ -113,6 +113,20 @@ var readings = []reading{
 	measures("accounts_learning", "Whether accounts that are first seen now are of unknown age.", func(s *Status) float64 { return truth(s.Limits.Learning) }),
 	measures("accounts", "Accounts of which it is known since when.", func(s *Status) float64 { return float64(s.Store.Accounts) }),
 	counts("log_lost_lines_total", "Log lines that could not be written.", func(s *Status) uint64 { return s.Log.LostLines }),
+	measures("directory_up", "Whether all sources of the directory are asked: 0 while one is left alone as it fails.", func(s *Status) float64 { return truth(s.Directory.up()) }),
+	measures("directory_addresses", "Recipients in the files of the directory.", func(s *Status) float64 {
+		return float64(s.Directory.sum(func(d *DirectorySource) uint64 { return uint64(d.Addresses) }))
+	}),
+	counts("directory_questions_total", "Questions asked of sources that are not files.", func(s *Status) uint64 {
+		return s.Directory.sum(func(d *DirectorySource) uint64 { return d.Asked })
+	}),
+	counts("directory_failures_total", "Of these, those that failed.", func(s *Status) uint64 {
+		return s.Directory.sum(func(d *DirectorySource) uint64 { return d.Failed })
+	}),
+	counts("rcpt_unknown_total", "Recipients of strangers that do not exist, without those of bounces.", func(s *Status) uint64 { return s.Directory.Harvest.Unknown }),
+	counts("rcpt_unknown_bounces_total", "Recipients of bounces that do not exist.", func(s *Status) uint64 { return s.Directory.Harvest.Bounced }),
+	counts("rcpt_traps_total", "Recipients that are traps.", func(s *Status) uint64 { return s.Directory.Harvest.Trapped }),
+	measures("harvest_networks", "Client addresses and networks that are taken for a harvest now.", func(s *Status) float64 { return float64(s.Directory.Harvest.Fishing) }),
 	measures("config_last_reload_successful", "Whether the last reload was taken over; 1 where there was none.", func(s *Status) float64 { return truth(len(s.Config.Refused) == 0) }),
 	measures("config_loaded_timestamp_seconds", "When the configuration in force was loaded.", func(s *Status) float64 { return unix(s.Config.Loaded) }),
 }

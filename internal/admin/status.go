@@ -39,10 +39,13 @@ type Status struct {
 	Retry    Retry             `json:"retry"`
 	Memory   Memory            `json:"memory"`
 	Limits   LimitStatus       `json:"limits"`
-	Store    Store             `json:"store"`
-	Lists    []DNSList         `json:"lists"` // in the order of lists.use
-	Local    []LocalRule       `json:"local"` // the operator's own rules, in their order
-	Geo      []Database        `json:"geo"`   // databases in use
+
+	Directory Directory `json:"directory"`
+
+	Store Store       `json:"store"`
+	Lists []DNSList   `json:"lists"` // in the order of lists.use
+	Local []LocalRule `json:"local"` // the operator's own rules, in their order
+	Geo   []Database  `json:"geo"`   // databases in use
 }
 
 // LimitStatus is how limits are. All of them: see Limits.
@@ -304,4 +307,69 @@ func (d DNS) anyUp() bool {
 		}
 	}
 	return false
+}
+
+// Directory is how it is known who exists here, and what became of who does not.
+type Directory struct {
+	Sources []DirectorySource `json:"sources"` // the default first; none where nobody says
+	Traps   int               `json:"traps"`   // addresses in the file of traps
+	Harvest Harvest           `json:"harvest"`
+}
+
+// A DirectorySource is one place that knows who exists. Figures are since it was
+// opened; a source of the same settings stays open over reloads, files do not.
+type DirectorySource struct {
+	Source    string          `json:"source"`  // mta, file, ...
+	Domains   []string        `json:"domains"` // none: those that no other has
+	Addresses int             `json:"addresses"`
+	Files     []DirectoryFile `json:"files"`
+
+	Up      bool      `json:"up"` // it is asked; false: it is left alone as it fails
+	Since   time.Time `json:"since,omitzero"`
+	Trouble string    `json:"trouble"` // of the last question, "" when it was answered
+	Asked   uint64    `json:"asked"`
+	Failed  uint64    `json:"failed"`
+	Cached  uint64    `json:"cached"`
+	Stale   uint64    `json:"stale"`  // of the cached: past their time, since it failed
+	Turned  uint64    `json:"turned"` // not asked, as it was left alone or too busy
+	Kept    int       `json:"kept"`   // answers remembered
+}
+
+// A DirectoryFile is one file of a source.
+type DirectoryFile struct {
+	File    string    `json:"file"`
+	Format  string    `json:"format"`
+	Entries int       `json:"entries"` // lines
+	Bad     int       `json:"bad"`     // lines that cannot be read
+	Loaded  time.Time `json:"loaded"`
+	Trouble string    `json:"trouble,omitempty"` // why the version on disk is not the one in use
+}
+
+// Harvest is who tries names that do not exist. Counts are since the start.
+type Harvest struct {
+	Unknown uint64 `json:"unknown"` // recipients that do not exist, without those of bounces
+	Bounced uint64 `json:"bounced"` // those of bounces
+	Trapped uint64 `json:"trapped"` // recipients that are traps
+	Watched int    `json:"watched"` // addresses and networks that tried one lately
+	Fishing int    `json:"fishing"` // of these: now taken for a harvest
+	Marked  int    `json:"marked"`  // clients remembered for writing to a trap
+}
+
+// up reports whether all sources are asked.
+func (d *Directory) up() bool {
+	for i := range d.Sources {
+		if !d.Sources[i].Up {
+			return false
+		}
+	}
+	return true
+}
+
+// sum adds up a figure of all sources.
+func (d *Directory) sum(of func(*DirectorySource) uint64) uint64 {
+	n := uint64(0)
+	for i := range d.Sources {
+		n += of(&d.Sources[i])
+	}
+	return n
 }

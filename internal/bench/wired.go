@@ -38,7 +38,7 @@ func wire(path string, stderr io.Writer) (*wired, error) {
 	}
 	counted := wiring.NewCounters(cfg, nil, time.Now()) // what the store does beside it is measured of the shipped binary
 	counted.Apply(cfg)
-	limits, err := counted.Limits(cfg, nil)
+	limits, err := counted.Limits(cfg, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ func check(l *loader, c *Config, main *source) {
 	l.checkLimitPoints(c)
 	l.checkGeo(c)
 	l.checkLimits(c)
+	l.checkDirectory(c)
 	if c.Milter.AnswerAtMail {
 		l.at("milter.answer_at").warn(`milter.answer_at is "mail": it shuts postmaster and abuse to refused clients`, `use "rcpt"`)
 	}

@@ -40,6 +40,7 @@ type Config struct {
 	Geo       Geo
 	Limits    []ratelimit.Limit // in force: those built in, then [[limit]] in their order
 	Accounts  Accounts
+	Directory Directory
 	State     State
 	Log       Log
 	Admin     Admin
@@ -172,6 +173,7 @@ func build(path string, sources []*source, sound, here bool, report *Report) (*C
 	}
 	report.Geo = c.GeoFiles()
 	report.Accounts = c.AccountsFile()
+	report.Directory = c.Directory
 	check(l, c, sources[0])
 	if len(report.Errors) > 0 {
 		return nil, report
@@ -194,6 +196,7 @@ func (l *loader) apply() *Config {
 	c.Listeners = l.listeners(c)
 	l.limits(c)
 	l.exceptions(c)
+	l.directories(c)
 	c.Policy.Points = maps.Clone(c.Policy.Points)
 	for id, set := range l.settings {
 		if set.key.Name == "points.*" && set.value != nil {

@@ -9,7 +9,6 @@ import (
 func keysLater() []Key {
 	rows := []Key{{Name: "candidate", Kind: anyText(), Default: ""}}
 	rows = append(rows, directoryRows("directory.")...)
-	rows = append(rows, Key{Name: "directory.for[].domains", Kind: hostsKind(true, "domains")})
 	rows = append(rows, directoryRows("directory.for[].")...)
 	rows = append(rows, Key{Name: "state.redis", Kind: secretKind(), Default: ""})
 	for i := range rows {
@@ -21,15 +20,14 @@ func keysLater() []Key {
 // directoryRows stand in [directory] and in each [[directory.for]]. URLs there
 // hold passwords.
 func directoryRows(prefix string) []Key {
-	rows := []Key{{Name: prefix + "source", Kind: plainChoice("none", "mta", "file", "sql", "ldap", "socketmap", "callahead"), Default: "none"}}
-	rows = append(rows, Key{Name: prefix + "files", Kind: textsKind(), Default: []any{}})
+	var rows []Key
 	for _, name := range []string{"sql", "ldap"} {
 		rows = append(rows, Key{Name: prefix + name, Kind: secretKind(), Default: ""})
 	}
 	for _, name := range []string{"query", "filter", "socketmap", "callahead"} {
 		rows = append(rows, Key{Name: prefix + name, Kind: anyText(), Default: ""})
 	}
-	return append(rows, Key{Name: prefix + "on_down", Kind: plainChoice("tempfail", "continue"), Default: "tempfail"})
+	return rows
 }
 
 func plainChoice(texts ...string) Kind {
@@ -42,7 +40,7 @@ func plainChoice(texts ...string) Kind {
 
 // findingsPromised are the ids of the manual that are not judged yet.
 var findingsPromised = []string{
-	"rcpt-unknown", "rcpt-error", "rcpt-harvest", "rcpt-trap", "account-hijack",
+	"account-hijack",
 }
 
 func promisedFinding(id string) bool { return slices.Contains(findingsPromised, id) }

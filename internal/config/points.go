@@ -107,11 +107,13 @@ func pointsNumber(f float64, s spot) (any, bool) {
 	case f < -maxPoints || f > maxPoints:
 		return s.bad(shown, "out of range", fmt.Sprintf("use a number from %d to %d", -maxPoints, maxPoints))
 	case info.Error && f != 0:
-		return s.bad(shown, "DNS trouble is no evidence and has no points", `use 0, "tempfail", "off" or "monitor"`)
+		return s.bad(shown, "trouble with a look-up is no evidence and has no points", `use 0, "tempfail", "off" or "monitor"`)
 	case s.last == retryPassed && f != 0:
 		return s.bad(shown, "it lets a deferred visit pass and has no points", `use 0, "off" or "monitor"`)
 	case strings.HasPrefix(s.last, limitFinding):
 		return s.bad(shown, "a limit has no points: it refuses, or reports", `use "off" or "monitor"`)
+	case info.Fixed && strings.HasPrefix(s.last, "rcpt-") && f != 0:
+		return s.bad(shown, "it answers by itself and has no points", `use "off" or "monitor"`)
 	case info.Fixed && f != 0:
 		return s.bad(shown, "the rules in [[local]] say what they do", `use "off" or "monitor"`)
 	case s.last == localPoints:

@@ -21,8 +21,8 @@ func (c *Config) PolicyID() string {
 }
 
 // SettingsID names all settings on which a verdict may rest: those of the policy,
-// [us], [dns], [geo], [[local]] and [accounts], and where DNS lists are asked. Two configurations with the same
-// one judge the same visit alike, by what the files of [[local]], [geo] and [accounts] hold at that time: a daemon follows them.
+// [us], [dns], [geo], [[local]], [accounts] and [directory], and where DNS lists are asked. Two configurations with the same
+// one judge the same visit alike, by what the files of [[local]], [geo], [accounts] and [directory] hold at that time: a daemon follows them.
 func (c *Config) SettingsID() string {
 	var b strings.Builder
 	b.WriteString(c.canonical(nil))
@@ -30,11 +30,12 @@ func (c *Config) SettingsID() string {
 		c.Local[i].print(&b)
 	}
 	for _, k := range keysNow() {
-		if strings.HasPrefix(k.Name, "us.") || strings.HasPrefix(k.Name, "dns.") || strings.HasPrefix(k.Name, "geo.") || k.Name == "accounts.file" {
+		if strings.HasPrefix(k.Name, "us.") || strings.HasPrefix(k.Name, "dns.") || strings.HasPrefix(k.Name, "geo.") || k.Name == "accounts.file" ||
+			strings.HasPrefix(k.Name, "directory.") && k.field != nil {
 			b.WriteString(k.Name + " = " + k.Kind.canonical(k.get(c)) + "\n")
 		}
 	}
-	for _, line := range c.Lists.settingsLines() {
+	for _, line := range append(c.Lists.settingsLines(), c.Directory.settingsLines()...) {
 		b.WriteString(line + "\n")
 	}
 	sum := sha256.Sum256([]byte(b.String()))
@@ -66,6 +67,7 @@ func (c *Config) canonical(lists []byte) string {
 	lines = append(lines, c.listenerLines()...)
 	lines = append(lines, c.limitLines()...)
 	lines = append(lines, c.Lists.policyLines()...)
+	lines = append(lines, c.Directory.lines()...)
 	if c.readsLists() {
 		lines = append(lines, "local files = "+hex.EncodeToString(lists))
 	}

@@ -41,6 +41,7 @@ func (c *Config) Print(w io.Writer, changedOnly bool) error {
 		c.Local[i].print(out)
 	}
 	c.printLimits(out, changedOnly)
+	c.printDirectory(out)
 	return out.Flush()
 }
 
@@ -64,6 +65,8 @@ func (c *Config) lines(changedOnly bool) []printed {
 			}
 		case k.Name == "lists.keys.*":
 			lines = append(lines, c.keyLines()...)
+		case k.Name == "directory.domain_aliases.*":
+			lines = append(lines, c.aliasLines()...)
 		case k.field == nil:
 			if !changedOnly {
 				lines = append(lines, c.line(&k, k.DefaultTOML()))

@@ -42,6 +42,8 @@ type Report struct {
 	Local    []LocalRule
 	Geo      []GeoFile    // the same of the databases
 	Accounts AccountsFile // and of the file of accounts
+
+	Directory Directory // and of the files of recipients
 }
 
 // Problems gives errors and warnings together, by file and line.

@@ -10,6 +10,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -64,11 +65,13 @@ type Options struct {
 	ListWatch    ListWatch    // learns how well they are; nil: nobody
 	SPF          *spf.Checker // by NewSPF(Resolver), for engines that follow one another; nil: one of its own
 	Limits       Limits
-	Memory       ServerMemory    // how servers behaved; nil: nobody remembers
-	Recent       *memory.Recent  // which server was behind an id; nil: nobody asks
+	Memory       ServerMemory   // how servers behaved; nil: nobody remembers
+	Recent       *memory.Recent // which server was behind an id; nil: nobody asks
+	Recipients   Recipients
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Logger       *slog.Logger
 	Hash         *logging.Hasher  // of mail addresses in log lines; nil: they stand there as they are
+	HashUnknown  *logging.Hasher  // of recipients that are known not to exist, whatever Hash is; nil: one by a key of the process's own
 	Observer     Observer         // nil: nobody counts
 	Now          func() time.Time // nil: time.Now
 }
@@ -105,6 +108,11 @@ func New(o Options) *Engine {
 	}
 	if o.SPF == nil {
 		o.SPF = NewSPF(o.Resolver)
+	}
+	if o.HashUnknown == nil && o.Recipients.Directory != nil {
+		var key [logging.KeySize]byte
+		rand.Read(key[:]) // it never fails
+		o.HashUnknown = logging.NewHasher(key)
 	}
 	if o.Places == nil {
 		o.Places = (*geo.Set)(nil)

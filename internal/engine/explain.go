@@ -104,6 +104,7 @@ func (v *Visit) explainRcpt(rcpt string, number int, deadline time.Time) RecordR
 	if v.stage() == StageMail { // then no recipient is asked about
 		rcptOf, raw = nil, ""
 	}
+	v.takeMailbox(rcptOf, v.askMailbox(rcptOf, deadline))
 	v.confirmLists(rcptOf, deadline)
 	verdict := v.tx.judgement.Decide(rcptOf, false)
 	if verdict.ForScore && v.wouldPass(raw) {

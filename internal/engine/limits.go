@@ -18,10 +18,10 @@ import (
 type Limits struct {
 	Rules    *ratelimit.Rules
 	Store    ratelimit.Store
-	Accounts *ratelimit.Accounts                      // since when each is known
-	Born     func(account string) (time.Time, string) // what the operator's file says: when it was made, the zero time if nothing, and its plan; nil for no file
-	Watch    LimitWatch                               // nil: nobody
-	Now      func() time.Time                         // nil: time.Now, of the process: limits must not follow a clock that steps
+	Accounts *ratelimit.Accounts                                           // since when each is known
+	Born     func(ctx context.Context, account string) (time.Time, string) // what the operator's file and directory say: when it was made, the zero time if nothing, and its plan; nil for neither
+	Watch    LimitWatch                                                    // nil: nobody
+	Now      func() time.Time                                              // nil: time.Now, of the process: limits must not follow a clock that steps
 }
 
 func (l *Limits) now() time.Time {
@@ -123,7 +123,9 @@ func (v *Visit) limitAge(s *ratelimit.Subject, now time.Time) {
 	var created time.Time
 	l := &v.e.o.Limits
 	if l.Born != nil {
-		created, s.Plan = l.Born(s.Account)
+		ctx, cancel := context.WithTimeout(context.Background(), v.e.o.Budget/2) // the reply may have waited for other answers already
+		created, s.Plan = l.Born(ctx, s.Account)
+		cancel()
 	}
 	switch {
 	case l.Accounts == nil:

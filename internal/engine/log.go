@@ -41,6 +41,7 @@ type spoken struct {
 	stage    string
 	rcpts    int
 	rcpt     string // the first
+	nobody   bool   // which is known not to exist
 }
 
 // maxSpoken bounds the distinct answers kept of one transaction: findings of
@@ -53,9 +54,9 @@ func (tx *transaction) note(verdict profile.Verdict, rcpt *profile.Recipient, st
 	if rcpt == nil && verdict.Action == profile.Continue {
 		return false // answered at MAIL, and it goes on: the recipients will say more
 	}
-	count, to := 0, ""
+	count, to, nobody := 0, "", false
 	if rcpt != nil {
-		count, to = 1, rcpt.Raw
+		count, to, nobody = 1, rcpt.Raw, rcpt.Mailbox == profile.MailboxNone
 	}
 	findings := findingsText(tx.judgement.Findings, verdict.Findings)
 	for i := range tx.verdicts {
@@ -70,7 +71,7 @@ func (tx *transaction) note(verdict profile.Verdict, rcpt *profile.Recipient, st
 		tx.verdicts[maxSpoken-1].rcpts += count
 		return false
 	}
-	tx.verdicts = append(tx.verdicts, spoken{verdict, findings, stage, count, to})
+	tx.verdicts = append(tx.verdicts, spoken{verdict, findings, stage, count, to, nobody})
 	return true
 }
 
@@ -101,7 +102,7 @@ func (v *Visit) logVerdict(tx *transaction, s *spoken) {
 		attrs = append(attrs, slog.String(keyHelo, logging.Clip(v.e.shownName(tx.session.Helo.Name))))
 	}
 	attrs = append(attrs, slog.String(keyFrom, logging.Clip(v.e.shownAddress(tx.mail.From))), slog.Int(keyRcpts, s.rcpts))
-	attrs = appendText(attrs, keyRcpt, v.e.shownAddress(s.rcpt))
+	attrs = appendText(attrs, keyRcpt, v.e.shownRcpt(s))
 	attrs = appendText(attrs, keyAccount, v.e.shownAddress(tx.mail.Account))
 	attrs = append(attrs, slog.String(keyStage, s.stage), slog.String(keyAction, s.verdict.Action.String()))
 	if s.verdict.Action != profile.Continue {
@@ -147,6 +148,15 @@ func (e *Engine) shownAddress(raw string) string {
 		return raw
 	}
 	return e.o.Hash.Token(profile.Mailbox(raw))
+}
+
+// shownRcpt is the recipient of an answer. One that does not exist is never shown: it
+// may be a password, or somebody else's address with a slip in it.
+func (e *Engine) shownRcpt(s *spoken) string {
+	if s.nobody && e.o.HashUnknown != nil {
+		return e.o.HashUnknown.Token(profile.Mailbox(s.rcpt))
+	}
+	return e.shownAddress(s.rcpt)
 }
 
 // shownName is a name of a host as log lines show it. One with an @ is none:

@@ -7,9 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/miekg/dns"
 
+	"mailprofiled/internal/directory"
 	"mailprofiled/internal/resolver"
 )
 
@@ -20,6 +22,7 @@ const (
 	atConnect stage = iota
 	atHelo
 	atMail
+	atRcpt
 )
 
 // A trace collects what was asked. A nil trace collects nothing.
@@ -82,6 +85,27 @@ func (t *trace) answer(at stage, name string, qtype uint16, a resolver.Answer) {
 		Question: name, Type: dns.TypeToString[qtype], Answer: answerText(a),
 		Source: source(a.Cached), MS: inMS(a.Took), Stale: a.Stale,
 	})
+}
+
+// mailbox notes what the directory said of a recipient.
+func (t *trace) mailbox(a directory.Address, answer directory.Answer, took time.Duration) {
+	if t == nil {
+		return
+	}
+	l := RecordLookup{Question: a.String(), Type: "RCPT", Answer: []string{answer.Result.String()}, Source: answer.By, MS: inMS(took), Stale: answer.Stale}
+	if answer.Cached && took > 0 {
+		l.Source = source(true)
+	}
+	switch answer.Result {
+	case directory.Failed:
+		l.Answer[0] = "unknown: failed"
+		if answer.Err != nil {
+			l.Answer[0] = "unknown: " + answer.Err.Error()
+		}
+	case directory.Unknown:
+		l.Answer[0] = "unknown: not in the directory's domains"
+	}
+	t.add(atRcpt, l)
 }
 
 func (t *trace) reverse(client netip.Addr, r resolver.Reverse) {

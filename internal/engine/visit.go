@@ -78,6 +78,9 @@ func (v *Visit) Mail(m Mail) Answer {
 	if a, denied := v.denyAtMail(); denied {
 		return a
 	}
+	if a, fishing := v.harvestAtMail(); fishing {
+		return a
+	}
 	if !v.e.answersAtMail(v.client.Door) {
 		return Answer{}
 	}
@@ -95,6 +98,7 @@ func (v *Visit) Rcpt(r Rcpt) Answer {
 	}
 	if r.Refused {
 		v.noteRefused(&r)
+		v.refusedByMTA(r)
 		return Answer{} // the MTA's own reply goes out whatever we say
 	}
 	defer v.waited(StageRcpt, v.clock())
@@ -207,7 +211,9 @@ func (v *Visit) newTransaction(m Mail) *transaction {
 func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	start := v.e.o.Now()
 	deadline := start.Add(v.e.o.Budget) // of all that is asked for this reply
+	box := v.askMailbox(rcpt, deadline)
 	v.judge(deadline)
+	v.takeMailbox(rcpt, box)
 	v.confirmLists(rcpt, deadline)
 	verdict := v.ownWords(v.decide(rcpt), rcpt, deadline)
 	verdict = v.limited(verdict, rcpt)
@@ -289,6 +295,7 @@ func (v *Visit) facts() profile.Session {
 		SPF:    tx.spf.value,
 
 		History: v.history(),
+		Trap:    v.trapped(),
 	}
 }
 

@@ -1,10 +1,13 @@
 package wiring
 
 import (
+	"cmp"
+	"context"
 	"time"
 
 	"mailprofiled/internal/accounts"
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/directory"
 )
 
 // LoadAccounts opens the operator's file of accounts; nil where the configuration
@@ -36,13 +39,24 @@ func AccountProblems(named config.AccountsFile, said []accounts.Problem) []confi
 	return problems
 }
 
-// born tells since when an account is there, and on which plan, by the file.
-func born(file *accounts.File) func(account string) (time.Time, string) {
-	if file == nil {
+// born tells since when an account is there, and on which plan: by the file, and what
+// that does not say by the directory. It waits for the latter as long as ctx.
+func born(file *accounts.File, stack *directory.Stack) func(ctx context.Context, account string) (time.Time, string) {
+	if file == nil && stack == nil {
 		return nil
 	}
-	return func(account string) (time.Time, string) {
-		a, _ := file.Find(account)
+	return func(ctx context.Context, account string) (time.Time, string) {
+		var a accounts.Account
+		if file != nil {
+			a, _ = file.Find(account)
+		}
+		if a.Created.IsZero() || a.Plan == "" {
+			created, plan := stack.Account(ctx, account)
+			if a.Created.IsZero() {
+				a.Created = created
+			}
+			a.Plan = cmp.Or(a.Plan, plan)
+		}
 		return a.Created, a.Plan
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"mailprofiled/internal/accounts"
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/directory"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/store"
@@ -69,15 +70,15 @@ func (c *Counters) Apply(cfg *config.Config) {
 	c.Servers.Set(memorySettings(cfg))
 }
 
-// Limits are those of the configuration, counted in c. The file of accounts, which
-// may be nil, tells of their age and plan. It is called by one goroutine
+// Limits are those of the configuration, counted in c. The file of accounts, and then
+// the directory, tell of their age and plan; both may be nil. It is called by one goroutine
 // at a time. Who watches them is a *memory.Busiest.
-func (c *Counters) Limits(cfg *config.Config, file *accounts.File) (engine.Limits, error) {
-	return c.LimitsWhere(cfg, file, func(*ratelimit.Limit) bool { return true })
+func (c *Counters) Limits(cfg *config.Config, file *accounts.File, stack *directory.Stack) (engine.Limits, error) {
+	return c.LimitsWhere(cfg, file, stack, func(*ratelimit.Limit) bool { return true })
 }
 
 // LimitsWhere is Limits of those that keep holds of.
-func (c *Counters) LimitsWhere(cfg *config.Config, file *accounts.File, keep func(*ratelimit.Limit) bool) (engine.Limits, error) {
+func (c *Counters) LimitsWhere(cfg *config.Config, file *accounts.File, stack *directory.Stack, keep func(*ratelimit.Limit) bool) (engine.Limits, error) {
 	if c.hashed != cfg.Log.Hashed { // nobody is to be shown who was named the other way
 		c.hashed, c.busiest = cfg.Log.Hashed, new(memory.Busiest)
 	}
@@ -94,7 +95,7 @@ func (c *Counters) LimitsWhere(cfg *config.Config, file *accounts.File, keep fun
 	if err != nil {
 		return engine.Limits{}, err
 	}
-	return engine.Limits{Rules: rules, Store: c.Table, Accounts: c.Accounts, Born: born(file), Watch: c.busiest}, nil
+	return engine.Limits{Rules: rules, Store: c.Table, Accounts: c.Accounts, Born: born(file, stack), Watch: c.busiest}, nil
 }
 
 // A limitSpace lets the store keep the counters of limits.

@@ -14,8 +14,10 @@ import (
 
 	"mailprofiled/dnsbl"
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/directory"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/geo"
+	"mailprofiled/internal/harvest"
 	"mailprofiled/internal/local"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/memory"
@@ -42,6 +44,12 @@ type Parts struct {
 	Lists    *dnsbl.Set      // the DNS lists in use, by NewLists
 	Health   *dnsbl.Health   // of those
 	Limits   engine.Limits   // by Counters.Limits; the zero Limits for none
+	Unknown  *logging.Hasher // of recipients that do not exist, in the log; nil: by a key of the engine's own
+
+	Directory *directory.Stack // who exists here, by LoadDirectory
+	Traps     *directory.File  // by LoadTraps
+	Harvest   *harvest.Watch   // who tries names that do not exist; nil: nobody is watched
+
 	Observer engine.Observer
 	Now      func() time.Time // nil: time.Now
 	Logger   *slog.Logger
@@ -74,6 +82,10 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		Hash:     p.Hash,
 		Observer: p.Observer,
 		Now:      p.Now,
+		Recipients: engine.Recipients{
+			Directory: p.Directory, Harvest: p.Harvest, Traps: p.Traps, AtMail: cfg.Directory.AtMail,
+		},
+		HashUnknown: p.Unknown,
 	}
 	if p.Resolver != nil {
 		o.Resolver = p.Resolver

@@ -1,0 +1,291 @@
+package directory
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// quiet is how long a file has been left alone before a new version is taken at a
+// Refresh: half a file can look like a whole one.
+const quiet = 2 * time.Second
+
+// A File is a Source of text tables and compiled maps, taken together, which follows
+// them. Whoever asks is never held up by a Refresh. It is safe for concurrent use.
+type File struct {
+	specs  []FileSpec
+	loaded atomic.Pointer[loaded]
+
+	mu      sync.Mutex // of Refresh
+	refused []fs.FileInfo
+	said    string // of the version that was not taken
+}
+
+// loaded is one version of all files.
+type loaded struct {
+	table *table
+	infos []fs.FileInfo // of each file
+	state []FileState
+	at    time.Time
+}
+
+// A FileState is one file in use.
+type FileState struct {
+	Spec    FileSpec
+	Format  Format    // that it was read as
+	Entries int       // lines that say something
+	Bad     int       // lines left out
+	Loaded  time.Time // when this version was read
+	Trouble string    // why the version on disk is not the one in use; "" where it is
+}
+
+// A FileChange is a new version that was taken in.
+type FileChange struct {
+	Users, Before int // addresses
+	Took          time.Duration
+}
+
+// OpenFile reads the files. Without a File they cannot be used, and the problems say
+// why; with one they tell of lines that were left out.
+func OpenFile(specs []FileSpec, now time.Time) (*File, []Problem) {
+	l, problems := load(specs, now)
+	if l == nil {
+		return nil, problems
+	}
+	f := &File{specs: specs}
+	f.loaded.Store(l)
+	return f, problems
+}
+
+// Immediately implements [Immediate].
+func (f *File) Immediately() {}
+
+// Lookup answers out of memory: it does not wait.
+func (f *File) Lookup(_ context.Context, a Address) Entry { return f.loaded.Load().table.lookup(a) }
+
+// Close does nothing: there is nothing open.
+func (f *File) Close() error { return nil }
+
+// SpeaksFor reports whether the files say of a domain who exists there.
+func (f *File) SpeaksFor(domain string) bool { return f.loaded.Load().table.speaksFor(domain) }
+
+// Users is how many addresses they have.
+func (f *File) Users() int { return f.loaded.Load().table.users }
+
+// Files tells how each of them is.
+func (f *File) Files() []FileState {
+	l := f.loaded.Load()
+	states := make([]FileState, len(l.state))
+	copy(states, l.state)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range states {
+		states[i].Loaded = l.at
+		if f.said != "" {
+			states[i].Trouble = f.said
+		}
+	}
+	return states
+}
+
+// mostLost is the part of all addresses that a new version may lack without being
+// asked for: whoever is missing is refused.
+const mostLost = 0.5
+
+// Refresh looks at the files, and takes them in if one has changed and all have been
+// left alone for two seconds; it costs a stat for each otherwise. A version that
+// cannot be used, or that has lost more than half of the addresses, changes nothing
+// and is told once: a reload takes the latter.
+func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := f.loaded.Load()
+	infos := make([]fs.FileInfo, len(f.specs))
+	changed := false
+	for i, spec := range f.specs {
+		info, err := os.Stat(spec.onDisk())
+		if err != nil {
+			return nil, f.refuse(nil, []Problem{unreadable(spec.onDisk(), err)})
+		}
+		if age := now.Sub(info.ModTime()); !sameVersion(info, old.infos[i]) && age >= 0 && age < quiet {
+			return nil, nil
+		}
+		changed = changed || !sameVersion(info, old.infos[i])
+		infos[i] = info
+	}
+	if !changed {
+		f.refused, f.said = nil, ""
+		return nil, nil
+	}
+	if sameVersions(infos, f.refused) {
+		return nil, nil
+	}
+	began := time.Now()
+	next, problems := load(f.specs, now)
+	if next == nil {
+		return nil, f.refuse(infos, problems)
+	}
+	if before, users := old.table.users, next.table.users; float64(users) < mostLost*float64(before) {
+		return nil, f.refuse(infos, []Problem{{
+			File: f.specs[0].Path, What: fmt.Sprintf("of %d addresses only %d are left", before, users),
+			Remedy: "if that is meant, \"mailprofiled reload\" takes it in",
+		}})
+	}
+	f.loaded.Store(next)
+	f.refused, f.said = nil, ""
+	return &FileChange{Users: next.table.users, Before: old.table.users, Took: time.Since(began)}, problems
+}
+
+// refuse notes a version that is not taken, and gives what is new to say of it.
+func (f *File) refuse(infos []fs.FileInfo, problems []Problem) []Problem {
+	f.refused = infos
+	first := problems[len(problems)-1].String()
+	if f.said == first {
+		return nil
+	}
+	f.said = first
+	problems[len(problems)-1].What += " (the version before stays in use)"
+	return problems
+}
+
+// sameVersion reports whether a file can be taken not to have changed.
+func sameVersion(a, b fs.FileInfo) bool {
+	return a != nil && b != nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
+}
+
+func sameVersions(a, b []fs.FileInfo) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !sameVersion(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+var (
+	errChanged    = errors.New("it is being written to")
+	errNotRegular = errors.New("not a regular file")
+)
+
+// load reads all files into one table. It is nil where one cannot be used.
+func load(specs []FileSpec, now time.Time) (*loaded, []Problem) {
+	l := &loaded{table: newTable(), at: now}
+	var problems []Problem
+	fine := true
+	for _, spec := range specs {
+		info, rd, ok, err := loadOne(spec, l.table)
+		switch {
+		case err != nil:
+			problems = append(problems, unreadable(spec.onDisk(), err))
+			fine = false
+			continue
+		case !ok:
+			fine = false
+		}
+		problems = append(problems, rd.said...)
+		l.infos = append(l.infos, info)
+		l.state = append(l.state, FileState{Spec: spec, Format: rd.format, Entries: rd.good, Bad: rd.bad})
+	}
+	if !fine {
+		return nil, problems
+	}
+	return l, problems
+}
+
+// loadOne reads one file into a table.
+func loadOne(spec FileSpec, t *table) (fs.FileInfo, *reading, bool, error) {
+	// Not to wait at a pipe that nobody writes to.
+	in, err := os.OpenFile(spec.onDisk(), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	switch {
+	case err != nil:
+		return nil, nil, false, err
+	case info.IsDir():
+		return nil, nil, false, syscall.EISDIR
+	case !info.Mode().IsRegular():
+		return nil, nil, false, errNotRegular
+	}
+	head := make([]byte, 64)
+	n, err := in.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, false, err
+	}
+	if spec.Kind == "" {
+		spec.Kind = compiledKind(spec.Path, head[:n])
+	}
+	rd, ok, err := readSpec(spec, in, t)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	after, err := os.Stat(spec.onDisk())
+	if err != nil {
+		return nil, nil, false, err
+	}
+	if !sameVersion(info, after) {
+		return nil, nil, false, errChanged
+	}
+	return info, rd, ok, nil
+}
+
+// readSpec reads the text of a file, or what a compiled map gives back.
+func readSpec(spec FileSpec, in io.Reader, t *table) (rd *reading, ok bool, err error) {
+	if spec.Kind != "" {
+		err = dump(spec, func(text io.Reader) (err error) {
+			rd, ok, err = readText(spec, text, t)
+			return err
+		})
+		return rd, ok, err
+	}
+	return readText(spec, in, t)
+}
+
+func readText(spec FileSpec, text io.Reader, t *table) (*reading, bool, error) {
+	in := bufio.NewReaderSize(text, 64<<10)
+	format := spec.Format
+	if format == "" {
+		head, err := in.Peek(64 << 10)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, false, err
+		}
+		format = guess(spec.Path, head, spec.Kind != "")
+	}
+	return read(in, spec.Path, format, t)
+}
+
+// unreadable words an error of the file system for the operator.
+func unreadable(path string, err error) Problem {
+	p := Problem{File: path, Remedy: "name a file that can be read"}
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err // the path stands before it already
+	}
+	p.What = "cannot be read: " + err.Error()
+	switch {
+	case errors.Is(err, errChanged):
+		p.What, p.Remedy = "changes while it is read", "write a new file beside it and rename that"
+	case errors.Is(err, fs.ErrNotExist):
+		p.What, p.Remedy = "no such file", "make it, or take it out of directory.files"
+	case errors.Is(err, fs.ErrPermission):
+		p.Remedy = "the daemon runs as user " + strconv.Itoa(os.Getuid()) + ": give that user read access, and search access to " + filepath.Dir(path)
+	case errors.Is(err, errNoTool):
+		p.What, p.Remedy = err.Error(), "install it, or name the text that the map was made of"
+	}
+	return p
+}

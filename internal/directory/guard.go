@@ -1,0 +1,269 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// A Keeping says how long answers of a source are remembered. A zero time: not at all.
+type Keeping struct {
+	Yes  time.Duration // that a recipient exists
+	No   time.Duration // that it does not, or that the source does not speak for it
+	Down time.Duration // that it existed, beyond Yes, for as long as the source fails
+}
+
+// The bounds of a Guard.
+const (
+	maxKept     = 100_000 // answers
+	maxParallel = 32      // questions at a time
+	maxInFlight = 4096    // of these and those that wait for their turn
+	longest     = 30 * time.Second
+)
+
+// A Guard stands before a Source that has to be waited for: it remembers answers,
+// asks one question for all that want to know the same at the same time, holds the
+// number of questions down, and leaves a source alone that fails. It is safe for
+// concurrent use, and bounded. Generations of a configuration share it: it closes its
+// source with the last of them.
+type Guard struct {
+	id     string
+	src    Source
+	keep   Keeping
+	now    func() time.Time
+	places chan struct{} // a token for each question at the source
+	work   sync.WaitGroup
+
+	mu      sync.Mutex
+	kept    *simplelru.LRU[Address, answer]
+	flights map[Address]*flight
+	breaker breaker
+	users   int
+	counts  Counts
+	trouble error // of the last question, nil when it was answered
+}
+
+// Counts are what has become of questions to a source since it was made.
+type Counts struct {
+	Asked  uint64 // of the source itself
+	Failed uint64 // of these
+	Cached uint64 // answered by memory
+	Stale  uint64 // of these: past their time, since the source failed
+	Turned uint64 // not asked: the source was left alone, or had too much to do
+}
+
+// An answer is one as it is remembered.
+type answer struct {
+	entry Entry
+	at    time.Time
+}
+
+// A flight is a question that is out.
+type flight struct {
+	done    chan struct{}
+	entry   Entry // once done
+	waiting int
+	cancel  context.CancelFunc
+}
+
+// NewGuard stands before src, for one user. id names the source and all that makes it
+// another one: see Stack. now is nil for time.Now.
+func NewGuard(id string, src Source, keep Keeping, now func() time.Time) *Guard {
+	if now == nil {
+		now = time.Now
+	}
+	g := &Guard{id: id, src: src, keep: keep, now: now, places: make(chan struct{}, maxParallel), flights: make(map[Address]*flight), users: 1}
+	g.kept, _ = simplelru.NewLRU[Address, answer](maxKept, nil) // it refuses sizes below 1 only
+	return g
+}
+
+// ID gives what NewGuard was given.
+func (g *Guard) ID() string { return g.id }
+
+// share counts one more user in.
+func (g *Guard) share() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.users++
+}
+
+// Close counts a user out. With the last one the source is closed, once what is out
+// is back.
+func (g *Guard) Close() error {
+	g.mu.Lock()
+	g.users--
+	last := g.users == 0
+	if last {
+		for _, f := range g.flights {
+			f.cancel()
+		}
+	}
+	g.mu.Unlock()
+	if !last {
+		return nil
+	}
+	g.work.Wait()
+	return g.src.Close()
+}
+
+// Cached answers by memory alone, where it can.
+func (g *Guard) Cached(a Address) (Entry, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e, ok := g.fresh(a)
+	if ok {
+		g.counts.Cached++
+	}
+	return e, ok
+}
+
+// Lookup answers by memory, or asks the source and waits as long as ctx. stale says
+// that the source failed, and the answer is an old one: never a No.
+func (g *Guard) Lookup(ctx context.Context, a Address) (e Entry, stale bool) {
+	g.mu.Lock()
+	if e, ok := g.fresh(a); ok {
+		g.counts.Cached++
+		g.mu.Unlock()
+		return e, false
+	}
+	f, err := g.flight(a)
+	if err != nil {
+		defer g.mu.Unlock()
+		g.counts.Turned++
+		return g.last(a, Fail(err))
+	}
+	f.waiting++
+	g.mu.Unlock()
+	e = Fail(context.DeadlineExceeded)
+	select {
+	case <-f.done:
+		e = f.entry
+	case <-ctx.Done():
+		e = Fail(ctx.Err())
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f.waiting--; f.waiting == 0 {
+		f.cancel() // nobody wants to know any more
+	}
+	if e.Result == Failed {
+		return g.last(a, e)
+	}
+	return e, false
+}
+
+// fresh gives a remembered answer that still holds.
+func (g *Guard) fresh(a Address) (Entry, bool) {
+	k, ok := g.kept.Get(a)
+	if !ok || g.now().Sub(k.at) >= g.lasts(k.entry.Result) {
+		return Entry{}, false
+	}
+	return k.entry, true
+}
+
+func (g *Guard) lasts(r Result) time.Duration {
+	if r == Yes {
+		return g.keep.Yes
+	}
+	return g.keep.No
+}
+
+// last gives what was last known of an address whose question failed: that it existed.
+func (g *Guard) last(a Address, failed Entry) (Entry, bool) {
+	k, ok := g.kept.Get(a)
+	if !ok || k.entry.Result != Yes || g.now().Sub(k.at) >= g.keep.Yes+g.keep.Down {
+		return failed, false
+	}
+	g.counts.Cached++
+	g.counts.Stale++
+	return k.entry, true
+}
+
+var errBusy = errors.New("too many questions are waiting already")
+
+// flight gives the question about a that is out, or sends it. It is called under mu.
+func (g *Guard) flight(a Address) (*flight, error) {
+	if f := g.flights[a]; f != nil {
+		return f, nil
+	}
+	if len(g.flights) >= maxInFlight {
+		return nil, errBusy
+	}
+	if !g.breaker.lets(g.now()) {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, g.trouble)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	f := &flight{done: make(chan struct{}), cancel: cancel}
+	g.flights[a] = f
+	g.work.Go(func() {
+		defer cancel()
+		g.land(ctx, a, f, g.ask(ctx, a))
+	})
+	return f, nil
+}
+
+// ask waits for its turn and asks the source. A panic in it is a failed question.
+func (g *Guard) ask(ctx context.Context, a Address) (e Entry) {
+	defer func() {
+		if p := recover(); p != nil {
+			e = Fail(fmt.Errorf("panic: %v", p))
+		}
+	}()
+	select {
+	case g.places <- struct{}{}:
+		defer func() { <-g.places }()
+	case <-ctx.Done():
+		return Fail(ctx.Err())
+	}
+	e = g.src.Lookup(ctx, a)
+	if e.Result == Failed && e.Err == nil {
+		e.Err = errors.New("no reason was given")
+	}
+	return e
+}
+
+// land notes the answer, and gives it to those who wait.
+func (g *Guard) land(ctx context.Context, a Address, f *flight, e Entry) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.flights, a)
+	f.entry = e
+	close(f.done)
+	g.counts.Asked++
+	if e.Result != Failed {
+		g.breaker.worked()
+		g.trouble = nil
+		g.kept.Add(a, answer{e, g.now()})
+		return
+	}
+	g.counts.Failed++
+	g.breaker.failed(g.now())
+	g.trouble = e.Err
+	if ctx.Err() != nil && errors.Is(e.Err, context.Canceled) {
+		g.trouble = errors.New("it did not answer in time")
+	}
+}
+
+// Health tells how the source is.
+func (g *Guard) Health() Health {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	h := Health{Counts: g.counts, Kept: g.kept.Len(), Up: g.breaker.closed(), Since: g.breaker.since}
+	if g.trouble != nil {
+		h.Trouble = g.trouble.Error()
+	}
+	return h
+}
+
+// A Health is how a source is.
+type Health struct {
+	Counts
+	Kept    int       // answers remembered
+	Up      bool      // it is asked
+	Since   time.Time // of not being Up
+	Trouble string    // of the last question, "" when it was answered
+}

@@ -1,0 +1,258 @@
+package directory
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+// The bounds of a file.
+const (
+	maxFile  = 1 << 30 // octets
+	maxLine  = 64 << 10
+	maxUsers = 16_000_000
+)
+
+// A reading is one file as it is read into a table.
+type reading struct {
+	table  *table
+	file   string
+	format Format
+	line   int // of the entry
+	good   int // lines that said something
+	bad    int // lines left out
+	told   int
+	said   []Problem
+	ascii  map[string]string // domains by how they are written
+	fold   []byte
+}
+
+// read reads a table of the format into t. Lines with
+// a mistake are left out and told. ok is false where the text is no table at all. An
+// error is that of r.
+func read(r io.Reader, file string, format Format, t *table) (rd *reading, ok bool, err error) {
+	limited := &io.LimitedReader{R: r, N: maxFile + 1}
+	in := bufio.NewReaderSize(limited, 256<<10)
+	rd = &reading{table: t, file: file, format: format}
+	if err := rd.lines(in); err != nil {
+		var whole *Problem
+		if errors.As(err, &whole) {
+			rd.said = append(rd.said, *whole)
+			return rd, false, nil
+		}
+		return nil, false, err
+	}
+	if limited.N == 0 {
+		rd.said = append(rd.said, rd.whole(fmt.Sprintf("larger than %d MiB", maxFile>>20), "is it the right file?"))
+		return rd, false, nil
+	}
+	if more := rd.told - maxProblems; more > 0 {
+		rd.said = append(rd.said, rd.whole(fmt.Sprintf("%d more lines are wrong", more), "mend the first ones, and look again"))
+	}
+	if rd.bad > rd.good {
+		rd.said = append(rd.said, rd.whole(fmt.Sprintf("%d lines with a mistake and %d without, read as %s: none is used", rd.bad, rd.good, rd.format),
+			"is it the right file? Name its format before the path: "+formatsText()))
+		return rd, false, nil
+	}
+	return rd, true, nil
+}
+
+// Error lets a Problem end the reading of a file.
+func (p *Problem) Error() string { return p.String() }
+
+func (rd *reading) whole(what, remedy string) Problem {
+	return Problem{File: rd.file, What: what, Remedy: remedy}
+}
+
+// lines reads logical lines: one that begins with white space goes on with the one
+// before (postmap(1), aliases(5)); empty ones and comments are nothing.
+func (rd *reading) lines(in *bufio.Reader) error {
+	var entry []byte
+	number := 0
+	flush := func() {
+		if len(entry) > 0 {
+			rd.entry(entry)
+		}
+		entry = entry[:0]
+	}
+	for {
+		text, err := in.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) || len(text) > maxLine {
+			return &Problem{File: rd.file, Line: number + 1, What: fmt.Sprintf("a line of more than %d octets: this is no table", maxLine), Remedy: "write one address a line"}
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		number++
+		if number == 1 {
+			text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+		}
+		trimmed := bytes.TrimSpace(text)
+		switch {
+		case len(trimmed) == 0 || trimmed[0] == '#':
+		case (text[0] == ' ' || text[0] == '\t') && len(entry) > 0:
+			if len(entry)+len(trimmed) < maxLine { // the rest of a long list of targets says nothing to us
+				entry = append(append(entry, ' '), trimmed...)
+			}
+		default:
+			flush()
+			rd.line = number
+			entry = append(entry, trimmed...)
+		}
+		if rd.table.n > maxUsers {
+			return &Problem{File: rd.file, What: fmt.Sprintf("more than %d addresses", maxUsers), Remedy: "is it the right file?"}
+		}
+		if err != nil {
+			flush()
+			return nil
+		}
+	}
+}
+
+// entry takes one logical line.
+func (rd *reading) entry(text []byte) {
+	var m *mistake
+	switch {
+	case !utf8.Valid(text):
+		m = &mistake{"not UTF-8", "save the file as UTF-8"}
+	case bytes.IndexByte(text, 0) >= 0:
+		m = &mistake{"a NUL: this is no text", "name the text, or the compiled map by its kind: hash:, btree:, lmdb:, cdb:"}
+	default:
+		m = rd.format.take(rd, text)
+	}
+	if m == nil {
+		rd.good++
+		return
+	}
+	rd.bad++
+	if rd.told++; rd.told <= maxProblems {
+		rd.said = append(rd.said, Problem{File: rd.file, Line: rd.line, What: m.what, Remedy: m.remedy})
+	}
+}
+
+// cutKey takes the key off a line of a table: it ends at white space outside of
+// quotes (postmap(1)).
+func cutKey(text []byte) (key, value []byte) {
+	quoted := false
+	for i, c := range text {
+		switch {
+		case c == '"' && (i == 0 || text[i-1] != '\\'):
+			quoted = !quoted
+		case (c == ' ' || c == '\t') && !quoted:
+			return text[:i], bytes.TrimLeft(text[i:], " \t")
+		}
+	}
+	return text, nil
+}
+
+// cutAddress splits a key at its last @. ok is false where there is none.
+func cutAddress(key []byte) (local, domain []byte, ok bool) {
+	at := bytes.LastIndexByte(key, '@')
+	if at < 0 {
+		return unquoted(key), nil, false
+	}
+	return unquoted(key[:at]), key[at+1:], true
+}
+
+// unquoted takes the quotes and backslashes of a quoted string off a local part (RFC
+// 5321 section 4.1.2).
+func unquoted(local []byte) []byte {
+	if n := len(local); n >= 2 && local[0] == '"' && local[n-1] == '"' {
+		local = local[1 : n-1]
+	}
+	if bytes.IndexByte(local, '\\') < 0 {
+		return local
+	}
+	var plain []byte
+	for i := 0; i < len(local); i++ {
+		if local[i] == '\\' && i+1 < len(local) {
+			i++
+		}
+		plain = append(plain, local[i])
+	}
+	return plain
+}
+
+// asciiDomain gives a domain in lower-case A-labels; "" for what is none.
+func (rd *reading) asciiDomain(raw []byte) string {
+	if ascii, ok := rd.ascii[string(raw)]; ok {
+		return ascii
+	}
+	if len(rd.ascii) == maxSpellings {
+		rd.ascii = nil
+	}
+	if rd.ascii == nil {
+		rd.ascii = make(map[string]string)
+	}
+	ascii := asciiDomain(string(raw))
+	rd.ascii[string(raw)] = ascii
+	return ascii
+}
+
+// maxSpellings is how many domains are remembered while a file is read.
+const maxSpellings = 10_000
+
+func asciiDomain(raw string) string {
+	domain := strings.TrimSuffix(raw, ".")
+	for i := 0; i < len(domain); i++ {
+		if domain[i] >= utf8.RuneSelf {
+			ascii, err := idna.Lookup.ToASCII(domain)
+			if err != nil {
+				return ""
+			}
+			domain = ascii
+			break
+		}
+	}
+	if domain == "" || len(domain) > 253 || strings.ContainsAny(domain, " \t\"<>@,;:/\\()[]") || strings.Contains(domain, "..") || domain[0] == '.' {
+		return ""
+	}
+	return strings.ToLower(domain)
+}
+
+// user enters what is said of an address, and has the table speak for its domain
+// where speaks says so. It gives the entry's place.
+func (rd *reading) user(local []byte, domain string, w word, speaks bool) int {
+	t := rd.table
+	rd.fold = append(append(appendFold(rd.fold[:0], local), '@'), domain...)
+	before := t.n
+	at := t.add(t.hashKey(rd.fold), w)
+	if t.n > before {
+		t.users++
+	}
+	if domain == "" {
+		t.names = true
+		return at
+	}
+	if speaks {
+		if key := t.hash("", domain); t.find(key) < 0 {
+			t.add(key, named)
+			return t.find(t.hashKey(rd.fold)) // the table may have grown
+		}
+	}
+	return at
+}
+
+// speak enters what is said of all of a domain.
+func (rd *reading) speak(domain string, w word) { rd.table.add(rd.table.hash("", domain), w) }
+
+func badDomain(domain []byte) *mistake {
+	return &mistake{quote(domain) + " is no domain", "write an address as user@example.net, all of a domain as @example.net"}
+}
+
+// quote shows what a file holds inside a message.
+func quote[T string | []byte](text T) string {
+	const most = 60
+	s := string(text)
+	if len(s) > most {
+		s = s[:most] + "..."
+	}
+	return strconv.Quote(s)
+}
