@@ -32,7 +32,7 @@ func StartSlapd(deps, more string) (*Slapd, error) {
 	conf := "include " + schema + "core.schema\ninclude " + schema + "cosine.schema\ninclude " + schema + "inetorgperson.schema\n" +
 		"modulepath /usr/lib/ldap\nmoduleload back_mdb.so\npidfile " + s.path("pid") + "\n" +
 		"access to * by dn=\"" + BindDN + "\" read by anonymous auth by * none\n" +
-		"database mdb\nsuffix \"" + Base + "\"\nrootdn \"cn=root," + Base + "\"\ndirectory " + s.path("db") + "\nmaxsize 268435456\nindex mail eq\n" +
+		"database mdb\nsuffix \"" + Base + "\"\nrootdn \"cn=root," + Base + "\"\ndirectory " + s.path("db") + "\nmaxsize 268435456\nindex mail,objectClass eq\n" +
 		"limits dn=\"" + BindDN + "\" size=10\n"
 	ldif := "dn: " + Base + "\nobjectClass: domain\ndc: example\n\n" +
 		"dn: " + BindDN + "\nobjectClass: person\ncn: asker\nsn: asker\nuserPassword: " + Password + "\n\n" +

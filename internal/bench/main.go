@@ -12,7 +12,8 @@
 // Parts: warm (every answer in the cache), cold (nothing in it, and DNS is late),
 // lists (what twenty DNS lists add), dead (DNS is silent), idle (sessions that do nothing), memory (of many clients),
 // soak (what grows under very many visits of all kinds), questions (the CPU of one
-// to a resolver on loopback).
+// to a resolver on loopback), directory (databases, LDAP and LMTP servers asked for
+// recipients; only when named, since it wants root and .ci/deps).
 package main
 
 import (
@@ -71,13 +72,16 @@ type options struct {
 }
 
 // parts are all parts, in the order in which they run.
-var parts = []string{"warm", "cold", "lists", "dead", "idle", "memory", "soak", "questions"}
+var parts = []string{"warm", "cold", "lists", "dead", "idle", "memory", "soak", "questions", directoryPart}
+
+// directoryPart runs only when it is named.
+const directoryPart = "directory"
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	chosen := fs.String("parts", strings.Join(parts, ","), "what to measure")
+	chosen := fs.String("parts", strings.Join(slices.DeleteFunc(slices.Clone(parts), func(p string) bool { return p == directoryPart }), ","), "what to measure; "+directoryPart+" is another")
 	fs.IntVar(&o.clients, "clients", 10_000, "distinct clients, in turn, of the warm part")
 	fs.IntVar(&o.transactions, "transactions", 3000, "transactions of a side in a round")
 	fs.IntVar(&o.rounds, "rounds", 20, "rounds of the warm part: many short ones meet the same disturbances")
@@ -158,6 +162,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 func (b *bench) runParts() error {
 	do := map[string]func() error{
 		"warm": b.warm, "cold": b.cold, "lists": b.askedLists, "dead": b.silent, "idle": b.idleSessions, "memory": b.memory, "soak": b.soaked, "questions": b.questions,
+		directoryPart: b.directory,
 	}
 	for _, part := range parts {
 		if !slices.Contains(b.parts, part) {
