@@ -41,6 +41,7 @@ type DirectorySource struct {
 	Files    []string // of SourceFile, as directory.ParseFile reads them
 	Tempfail bool     // what is to be done when it fails: come back, else go on
 	At       Origin   // of its table, or of directory.source
+	Backend  DirectoryBackend
 
 	id string // what its keys begin with: "directory.", "directory.for[0]."
 }
@@ -57,10 +58,10 @@ func (d *Directory) Sources() []DirectorySource {
 
 func directoryKeys() []Key {
 	source := sourceKind()
-	return []Key{
+	keys := []Key{
 		{
 			Name: "directory.source", Kind: source, Default: SourceNone, Hot: true, Policy: true,
-			Doc:   `Who knows the recipients of us.domains: "none"; "mta", which refuses unknown users itself, and is watched at it; "file". Where unknown users are refused by us, they are refused to everybody, also to who has logged in.`,
+			Doc:   `Who knows the recipients of us.domains: "none"; "mta", which refuses unknown users itself, and is watched at it; "file"; "sql", "ldap", "socketmap" or "callahead", which are asked by the keys of these names. Where unknown users are refused by us, they are refused to everybody, also to who has logged in.`,
 			field: func(c *Config) any { return &c.Directory.Default.Source },
 		},
 		{
@@ -73,6 +74,8 @@ func directoryKeys() []Key {
 			Doc:   `What becomes of a recipient whose source fails: "tempfail" (451 4.3.0) or "continue". It is never refused.`,
 			field: func(c *Config) any { return &c.Directory.Default.Tempfail },
 		},
+	}
+	return slices.Concat(keys, backendKeys(), []Key{
 		{
 			Name: "directory.recipient_delimiter", Kind: delimiterKind(), Default: "+", Hot: true, Policy: true,
 			Doc:   `What stands between a user and an extension, as in Postfix: "jo+lists" exists where "jo" does. Empty: none.`,
@@ -140,17 +143,14 @@ func directoryKeys() []Key {
 		{Name: "directory.for[].source", Kind: source, Hot: true, Doc: "As directory.source."},
 		{Name: "directory.for[].files", Kind: filesKind(), Hot: true, Doc: "As directory.files."},
 		{Name: "directory.for[].on_down", Kind: onDownKind(), Hot: true, Doc: "As directory.on_down; without it that."},
-	}
+	}, backendKeysFor())
 }
 
-// sourceKind takes the kinds of sources; those that are promised only it refuses so.
+// sourceKind takes the kinds of sources.
 func sourceKind() Kind {
 	words := []word{}
-	for _, text := range []string{SourceNone, SourceMTA, SourceFile} {
+	for _, text := range []string{SourceNone, SourceMTA, SourceFile, SourceSQL, SourceLDAP, SourceSocketmap, SourceCallahead} {
 		words = append(words, word{text: text, value: text})
-	}
-	for _, text := range []string{"sql", "ldap", "socketmap", "callahead"} {
-		words = append(words, word{text: text, value: text, later: true})
 	}
 	return choiceKind(words...)
 }
@@ -204,6 +204,7 @@ func (l *loader) directories(c *Config) {
 		take(l, s.id+"source", &s.Source)
 		take(l, s.id+"files", &s.Files)
 		take(l, s.id+"on_down", &s.Tempfail)
+		s.Backend = l.backend(c, s.id)
 		if l.lacks(s.id+"domains") || l.sound(s.id+"domains") && len(s.Domains) == 0 {
 			l.tables[table].fail("directory.for has no domains: it is for nobody", `write domains = ["example.net"]`)
 		}
@@ -274,6 +275,7 @@ func (l *loader) checkSource(s *DirectorySource) {
 	case s.Source != SourceFile && len(s.Files) > 0:
 		l.at(s.id+"files").warn(name+"files is set, and "+name+"source is "+quote(s.Source)+": they are not read", `set source = "file", or remove it`)
 	}
+	l.checkBackend(s, name)
 }
 
 // lines are what the policy hash covers of [[directory.for]]: what they do, and not
@@ -307,6 +309,7 @@ func (s *DirectorySource) print(w *strings.Builder) {
 	w.WriteString("source = " + tomlString(s.Source) + "\n")
 	w.WriteString("files = " + filesKind().format(s.Files) + "\n")
 	w.WriteString("on_down = " + onDownKind().format(s.Tempfail) + "\n")
+	s.printBackend(w)
 }
 
 // printDirectory writes the sources of [[directory.for]].

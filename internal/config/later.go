@@ -8,24 +8,9 @@ import (
 // They stand here with their kinds so that other mistakes beside them are found.
 func keysLater() []Key {
 	rows := []Key{{Name: "candidate", Kind: anyText(), Default: ""}}
-	rows = append(rows, directoryRows("directory.")...)
-	rows = append(rows, directoryRows("directory.for[].")...)
 	rows = append(rows, Key{Name: "state.redis", Kind: secretKind(), Default: ""})
 	for i := range rows {
 		rows[i].Later = true
-	}
-	return rows
-}
-
-// directoryRows stand in [directory] and in each [[directory.for]]. URLs there
-// hold passwords.
-func directoryRows(prefix string) []Key {
-	var rows []Key
-	for _, name := range []string{"sql", "ldap"} {
-		rows = append(rows, Key{Name: prefix + name, Kind: secretKind(), Default: ""})
-	}
-	for _, name := range []string{"query", "filter", "socketmap", "callahead"} {
-		rows = append(rows, Key{Name: prefix + name, Kind: anyText(), Default: ""})
 	}
 	return rows
 }

@@ -12,18 +12,6 @@ import (
 	"mailprofiled/internal/harvest"
 )
 
-// A waited kind of source is asked over a network, or of another process: it stands
-// behind a Guard. make connects nothing yet, and its error is a mistake in the
-// configuration. id tells one source from another, and may hold secrets: it is shown
-// to nobody.
-type waited struct {
-	id   func(s *config.DirectorySource) string
-	make func(s *config.DirectorySource) (directory.Source, error)
-}
-
-// waitedSources are those kinds, by the word of directory.source.
-var waitedSources = map[string]waited{}
-
 // LoadDirectory makes the directory of the configuration; nil where there is none.
 // What old, which may be nil, has read and remembers is taken over. With fatal it
 // cannot be used, and there is none; other problems are lines of files that do not
@@ -52,15 +40,16 @@ func LoadDirectory(cfg *config.Config, old *directory.Stack, now time.Time) (sta
 			}
 			r.File, files[i] = file, file
 		case waits:
-			id := fmt.Sprintf("%s %s %v", s.Source, kind.id(&s), keep)
+			id := fmt.Sprintf("%s %s %v", s.Source, kind.id(cfg, &s), keep)
 			if r.Guard = old.Guard(id); r.Guard != nil {
 				break
 			}
-			src, err := kind.make(&s)
+			src, said, err := kind.make(cfg, &s)
 			if err != nil {
-				problems, fatal = append(problems, sourceProblem(&s, err.Error(), "correct it")), true
+				problems, fatal = append(problems, backendProblem(cfg, &s, err)), true
 				continue
 			}
+			problems = append(problems, said...)
 			r.Guard = directory.NewGuard(id, src, keep, nil)
 		}
 		o.Routes = append(o.Routes, r)

@@ -283,3 +283,10 @@ func checkBind(o Options) error {
 	}
 	return nil
 }
+
+// InClear reports whether a password is sent over a network that others may listen to.
+func (s *Source) InClear() bool {
+	ip := net.ParseIP(s.where.host)
+	here := s.where.network == "unix" || s.where.host == "localhost" || ip != nil && ip.IsLoopback()
+	return s.o.BindDN != "" && !here && !s.where.tls && !s.o.StartTLS
+}
