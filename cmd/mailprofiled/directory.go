@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -43,22 +44,25 @@ func filesText(file *directory.File) string {
 }
 
 // unknownHash gives what stands in the log for recipients that do not exist, nil
-// where none are looked for: the token that hash stands them for if there is one, else
+// where none are looked for: the token that hash stands for them if there is one, else
 // one by the same key, so that it stays the same over restarts. Where no key can be
-// kept it is one of this start.
+// kept it is one of this start; no directory is made for it.
 func (d *daemon) unknownHash(cfg *config.Config, hash *logging.Hasher) *logging.Hasher {
 	if hash != nil || !cfg.Directory.Used() {
 		return hash
 	}
-	if d.unknown == nil {
-		var err error
-		if d.unknown, err = logging.KeepKey(d.first.State.Path); err != nil {
-			var key [logging.KeySize]byte
-			rand.Read(key[:]) // it never fails
-			d.unknown = logging.NewHasher(key)
-			d.logger.Warn("recipients that do not exist have other tokens in the log after a restart", "error", err.Error())
-		}
+	if d.unknown != nil {
+		return d.unknown
 	}
+	if _, err := os.Stat(d.first.State.Path); err == nil {
+		if d.unknown, err = logging.KeepKey(d.first.State.Path); err == nil {
+			return d.unknown
+		}
+		d.logger.Warn("recipients that do not exist have other tokens in the log after a restart", "error", err.Error())
+	}
+	var key [logging.KeySize]byte
+	rand.Read(key[:]) // it never fails
+	d.unknown = logging.NewHasher(key)
 	return d.unknown
 }
 
