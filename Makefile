@@ -8,7 +8,7 @@ VERSION ?=
 COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 LDFLAGS  = -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(COMMIT),-X main.commit=$(COMMIT))
 
-.PHONY: all build install demo test check bench judgement tune clean help
+.PHONY: all build install demo test check bench judgement tune packages clean help
 
 all: build
 
@@ -29,7 +29,7 @@ demo: ## a private Postfix, servers that come to deliver; KEEP=1 stays up (root,
 
 # Everything, as root on Debian; a suite that did not run fails it.
 test: ## everything, against real mail servers too (root, Debian)
-	.ci/suites deps check unit e2e demo
+	.ci/suites deps check unit e2e packages demo
 
 # What to run before each commit: no root, no mail server.
 check: ## what to run before a commit: no root, no mail server
@@ -38,6 +38,10 @@ check: ## what to run before a commit: no root, no mail server
 # Beside an empty filter on plain go-milter.
 bench: ## beside an empty filter on plain go-milter
 	$(GO) run ./internal/bench
+
+# The same bytes from the same commit on any machine.
+packages: ## .deb and .rpm for amd64 and arm64, in build/packages
+	packaging/build
 
 # On labelled visits: how well the baselines judge, and what each finding is worth.
 judgement: build ## FILE=visits.csv: how well the baselines judge labelled visits
