@@ -59,7 +59,7 @@ or
 			if open {
 				b.WriteString(".El\n")
 			}
-			heading := "At the top"
+			heading := "Top level"
 			if s != "" {
 				heading = "[" + strings.ReplaceAll(s, "[]", "") + "]"
 				if strings.HasSuffix(s, "[]") {
