@@ -103,7 +103,7 @@ func (c *complaint) Error() string { return c.text }
 // out of reach.
 func (c *complaint) Is(target error) bool { return errors.Is(c.cause, target) }
 
-// Complain words the error of a backend for the log: on one line, not too long, and
+// Complain words the error of a backend, named by its server, for the log: on one line, not too long, and
 // without the secrets and the address asked for, both of which servers like to
 // repeat.
 func Complain(backend string, err error, a Address, secrets ...string) error {

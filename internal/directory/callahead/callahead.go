@@ -67,7 +67,7 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 	result, err := s.lookup(ctx, a)
 	e := directory.Entry{Result: result}
 	if err != nil {
-		e.Err = directory.Complain("callahead "+s.hop.address, err, a)
+		e.Err = directory.Complain(s.hop.address, err, a)
 	}
 	return e
 }

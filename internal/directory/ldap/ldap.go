@@ -112,7 +112,7 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 	}
 	e, err := s.lookup(ctx, a)
 	if err != nil {
-		return directory.Fail(directory.Complain("ldap "+s.where.address, err, a, s.o.Password))
+		return directory.Fail(directory.Complain(s.where.address, err, a, s.o.Password))
 	}
 	return e
 }

@@ -76,7 +76,7 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 	}
 	e, err := s.lookup(ctx, a)
 	if err != nil {
-		return directory.Fail(directory.Complain("socketmap "+s.place.name, err, a))
+		return directory.Fail(directory.Complain("map "+s.place.name, err, a))
 	}
 	return e
 }

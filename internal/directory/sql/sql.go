@@ -93,7 +93,7 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 	}
 	e, err := s.lookup(ctx, a)
 	if err != nil {
-		return directory.Fail(directory.Complain("sql "+s.name, err, a, s.secrets...))
+		return directory.Fail(directory.Complain(s.name, err, a, s.secrets...))
 	}
 	return e
 }
