@@ -28,12 +28,18 @@ func outgoing(most int, window string) string {
 // openLimited opens a house with a control socket and state of its own.
 func openLimited(t *testing.T, kind, extra string) *house {
 	t.Helper()
+	return openKept(t, kind, sessionZone(), extra)
+}
+
+// openKept opens a house that keeps its state.
+func openKept(t *testing.T, kind, zone, extra string) *house {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "state-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	return openHouse(t, kind, sessionZone(), extra+fmt.Sprintf("state.path = %q\nadmin.control = %q\nadmin.listen = \"\"\n", dir, filepath.Join(dir, "control.sock")))
+	return openHouse(t, kind, zone, extra+fmt.Sprintf("state.path = %q\nadmin.control = %q\nadmin.listen = \"\"\n", dir, filepath.Join(dir, "control.sock")))
 }
 
 // login opens a session of joe, whose password both servers know.

@@ -72,14 +72,15 @@ type Retries struct {
 	secret Secret
 	track  bool
 
-	mu      sync.Mutex
-	win     Windows
-	waiting map[Key]*waiter
-	open    int                            // deferrals of all of them
-	queue   []turn                         // of those who wait, the longest first
-	passed  *simplelru.LRU[Key, time.Time] // until when they pass
-	changed map[Key]struct{}
-	stats   retryCounts
+	mu        sync.Mutex
+	win       Windows
+	waiting   map[Key]*waiter
+	open      int                            // deferrals of all of them
+	queue     []turn                         // of those who wait, the longest first
+	passed    *simplelru.LRU[Key, time.Time] // until when they pass
+	addresses int                            // of passed: they stand beside their callers
+	changed   map[Key]struct{}
+	stats     retryCounts
 }
 
 // A waiter has mails that were deferred, in the order of their first time.
@@ -120,7 +121,11 @@ func NewKeptRetries(w Windows, secret Secret) *Retries { return newRetries(w, se
 func newRetries(w Windows, secret Secret, track bool) *Retries {
 	r := &Retries{win: w, secret: secret, track: track, waiting: map[Key]*waiter{}, changed: map[Key]struct{}{}}
 	// The size is a positive constant, the only thing NewLRU can refuse.
-	r.passed, _ = simplelru.NewLRU[Key, time.Time](maxPassed, nil)
+	r.passed, _ = simplelru.NewLRU(maxPassed, func(k Key, _ time.Time) {
+		if k.kind == Address {
+			r.addresses--
+		}
+	})
 	return r
 }
 
@@ -202,10 +207,18 @@ func (r *Retries) cameBack(c *Caller, k Key, w *waiter, mail uint64, now time.Ti
 	}
 	if r.win.Keep > 0 {
 		for _, k := range [...]Key{c.own, c.home} {
-			r.passed.Add(k, now.Add(r.win.Keep))
+			r.pass(k, now.Add(r.win.Keep))
 			r.touch(k)
 		}
 	}
+}
+
+// pass has a key pass until a time.
+func (r *Retries) pass(k Key, until time.Time) {
+	if k.kind == Address && !r.passed.Contains(k) {
+		r.addresses++
+	}
+	r.passed.Add(k, until)
 }
 
 // Deferred notes that the visit was asked to come back, for the findings with these

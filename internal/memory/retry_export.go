@@ -190,7 +190,7 @@ func (r *Retries) put(e *retryEntry, bits []int, now time.Time) {
 	}
 	r.passed.Remove(e.key)
 	if e.passes && now.Before(e.until) {
-		r.passed.Add(e.key, e.until)
+		r.pass(e.key, e.until)
 	}
 	w := e.waiter
 	if w == nil || now.Sub(w.list[len(w.list)-1].first) > r.win.Within {

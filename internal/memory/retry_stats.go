@@ -27,7 +27,7 @@ type retryCounts struct {
 type RetryStats struct {
 	Waiting int // mails that may come back; some may be too old to matter
 	Callers int // who sent them
-	Passed  int // keys of those who came back, and are remembered
+	Passed  int // callers who came back, and are remembered
 
 	Deferred  uint64        // callers asked to come back; one that waits is asked once
 	Returned  uint64        // of those, who did
@@ -50,7 +50,7 @@ func (r *Retries) Stats() RetryStats {
 	defer r.mu.Unlock()
 	c := &r.stats
 	s := RetryStats{
-		Waiting: r.open, Callers: len(r.waiting), Passed: r.passed.Len(),
+		Waiting: r.open, Callers: len(r.waiting), Passed: r.passed.Len() - r.addresses,
 		Deferred: c.Deferred, Returned: c.Returned, GaveUp: c.GaveUp, Forgotten: c.Forgotten, Longest: c.Longest,
 	}
 	for i, name := range c.names {
