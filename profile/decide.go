@@ -161,8 +161,5 @@ func (j *Judgement) passRetry(v *Verdict) bool {
 	}
 	finding.Points, finding.Tempfail = 0, false
 	v.Findings = append(v.Findings, finding)
-	if finding.Monitor {
-		return false
-	}
-	return true
+	return !finding.Monitor
 }

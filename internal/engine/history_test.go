@@ -8,8 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mailprofiled/dnsbl"
 	"mailprofiled/internal/memory"
 	"mailprofiled/profile"
+	"mailprofiled/ratelimit"
 )
 
 const day = 24 * time.Hour
@@ -288,4 +290,63 @@ func TestWhatIsRemembered(t *testing.T) {
 			t.Errorf("no domain: %+v", c)
 		}
 	})
+}
+
+// A reputation is a memory that says the same of everybody.
+type reputation memory.Standing
+
+func (reputation) Subject(netip.Addr, string) memory.Subject { return memory.Subject{} }
+func (r reputation) Standing(*memory.Subject, time.Time) memory.Standing {
+	return memory.Standing(r)
+}
+func (reputation) Note(*memory.Subject, *memory.Event, time.Time) {}
+
+// TestLimitsHoldByHistory: one that is for servers of some histories holds for no others,
+// and where none is known it refuses nobody.
+func TestLimitsHoldByHistory(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		r    ServerMemory
+		mail Mail
+		want profile.Action
+	}{
+		{"new", reputation{New: true}, Mail{From: fromGood}, profile.TempFail},
+		{"bad", reputation{Bad: "it wrote to traps"}, Mail{From: fromGood}, profile.TempFail},
+		{"good", reputation{Good: "known for years"}, Mail{From: fromGood}, profile.Continue},
+		{"neither", reputation{}, Mail{From: fromGood}, profile.Continue},
+		{"nobody remembers", nil, Mail{From: fromGood}, profile.Continue},
+		{"logged in", reputation{Bad: "it wrote to traps"}, Mail{From: fromGood, Account: "jo"}, profile.Continue},
+	} {
+		limits := perOf(ratelimit.PerClient, ratelimit.Messages, 1)
+		limits[0].When.History = []string{memory.HistoryNew, memory.HistoryBad}
+		h := newLimited(t, limits, func(o *Options) { o.Memory = tt.r })
+		var last Answer
+		for range 2 {
+			v := h.Connect(good)
+			v.Helo("mail.good.example")
+			v.Mail(tt.mail)
+			if last = v.Rcpt(Rcpt{To: toUser}); last.Action == profile.Continue {
+				v.EndOfMessage("Q")
+			}
+			v.Close()
+		}
+		if last.Action != tt.want {
+			t.Errorf("%s: the second mail: %+v, want %v", tt.name, last, tt.want)
+		}
+	}
+}
+
+// TestListsThatHitKnownServers: a server of a good history is one of those by whom it is
+// seen that a list has gone mad.
+func TestListsThatHitKnownServers(t *testing.T) {
+	for _, tt := range []struct {
+		r    reputation
+		want bool
+	}{{reputation{Good: "known for years"}, true}, {reputation{}, false}, {reputation{Bad: "it wrote to traps"}, false}} {
+		h := withLists(t, func(o *Options) { o.Memory = tt.r }, newList(t, "bl", 3, dnsbl.Connect))
+		h.deliver(good, "mail.good.example", fromGood, toUser)
+		if seen := h.watch.judged; len(seen) != 1 || seen[0].Trusted != tt.want {
+			t.Errorf("%+v: %+v, want trusted %v", tt.r, seen, tt.want)
+		}
+	}
 }

@@ -154,6 +154,9 @@ func TestRetryStats(t *testing.T) {
 	try("203.0.3.7", "big.example", "2", 10*time.Minute)
 	try("203.0.3.7", "big.example", "3", 11*time.Minute)
 	try("203.0.3.7", "big.example", "4", 26*time.Hour)
+	if st := r.Stats(); st.Waiting != 0 || st.Callers != 0 || r.open+r.shadows+r.shadowed != 0 {
+		t.Errorf("%+v, %d open, %d and %d shadows", st, r.open, r.shadows, r.shadowed)
+	}
 	st := r.Stats()
 	if st.Deferred != 3 || st.Returned != 1 || st.GaveUp != 2 || st.Longest != 10*time.Minute || st.Waiting != 0 {
 		t.Errorf("%+v", st)
@@ -246,8 +249,8 @@ func FuzzRetriesImport(f *testing.F) {
 		for _, w := range r.waiting {
 			sum += len(w.list)
 		}
-		if sum != r.open {
-			t.Errorf("%d deferrals, %d counted", sum, r.open)
+		if sum != r.open || r.shadows < 0 || r.shadows > r.open || r.shadowed > len(r.waiting) {
+			t.Errorf("%d deferrals, %d counted, %d of them shadows", sum, r.open, r.shadows)
 		}
 		same(t, r, again(t, r, start))
 	})

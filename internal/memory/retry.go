@@ -76,6 +76,8 @@ type Retries struct {
 	win       Windows
 	waiting   map[Key]*waiter
 	open      int                            // deferrals of all of them
+	shadows   int                            // of open, the ones that wait under a better key too
+	shadowed  int                            // of waiting, those
 	queue     []turn                         // of those who wait, the longest first
 	passed    *simplelru.LRU[Key, time.Time] // until when they pass
 	addresses int                            // of passed: they stand beside their callers
@@ -243,14 +245,16 @@ func (r *Retries) note(k Key, mail uint64, why uint64, shadow bool, now time.Tim
 	w := r.waiting[k]
 	if w == nil {
 		w = &waiter{since: now, queued: now, why: why, shadow: shadow}
-		r.waiting[k] = w
+		r.enter(k, w)
 		r.queue = append(r.queue, turn{k, now})
 		if !shadow {
 			r.stats.deferred(why)
 		}
 	}
 	if w.shadow && !shadow { // it is somebody's best key now
+		r.leave(k, w)
 		w.shadow, w.since, w.why = false, now, why
+		r.enter(k, w)
 		r.stats.deferred(why)
 	}
 	if i := w.find(mail); i >= 0 {
@@ -258,15 +262,40 @@ func (r *Retries) note(k Key, mail uint64, why uint64, shadow bool, now time.Tim
 			return
 		}
 		w.list = slices.Delete(w.list, i, i+1)
-		r.open--
+		r.count(w, -1)
 	}
 	if len(w.list) == maxPerKey {
 		w.list = slices.Delete(w.list, 0, 1)
-		r.open--
+		r.count(w, -1)
 	}
 	w.list = append(w.list, deferral{mail, now})
-	r.open++
+	r.count(w, 1)
 	r.touch(k)
+}
+
+// count counts deferrals of a waiter, or takes them off the count.
+func (r *Retries) count(w *waiter, n int) {
+	r.open += n
+	if w.shadow {
+		r.shadows += n
+	}
+}
+
+// enter and leave count a waiter as one who waits, and its deferrals.
+func (r *Retries) enter(k Key, w *waiter) {
+	r.waiting[k] = w
+	r.count(w, len(w.list))
+	if w.shadow {
+		r.shadowed++
+	}
+}
+
+func (r *Retries) leave(k Key, w *waiter) {
+	delete(r.waiting, k)
+	r.count(w, -len(w.list))
+	if w.shadow {
+		r.shadowed--
+	}
 }
 
 // take takes one deferral of a waiter away.
@@ -275,7 +304,7 @@ func (r *Retries) take(k Key, w *waiter, i int) {
 		return
 	}
 	w.list = slices.Delete(w.list, i, i+1)
-	r.open--
+	r.count(w, -1)
 	r.touch(k)
 	if len(w.list) == 0 {
 		r.remove(k)
@@ -285,8 +314,7 @@ func (r *Retries) take(k Key, w *waiter, i int) {
 // remove forgets a waiter. Its turn stays in the queue, and finds nobody.
 func (r *Retries) remove(k Key) {
 	if w := r.waiting[k]; w != nil {
-		r.open -= len(w.list)
-		delete(r.waiting, k)
+		r.leave(k, w)
 		r.touch(k)
 	}
 }
@@ -304,7 +332,7 @@ func (r *Retries) expire(now time.Time) {
 		w.list = slices.DeleteFunc(w.list, func(d deferral) bool {
 			old := now.Sub(d.first) > r.win.Within
 			if old {
-				r.open--
+				r.count(w, -1)
 			}
 			return old
 		})

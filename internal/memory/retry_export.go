@@ -185,8 +185,7 @@ func (r *Retries) put(e *retryEntry, bits []int, now time.Time) {
 		if !old.shadow {
 			r.stats.unsaid(old.why)
 		}
-		r.open -= len(old.list)
-		delete(r.waiting, e.key)
+		r.leave(e.key, old)
 	}
 	r.passed.Remove(e.key)
 	if e.passes && now.Before(e.until) {
@@ -205,9 +204,8 @@ func (r *Retries) put(e *retryEntry, bits []int, now time.Time) {
 		why |= w.why >> i & 1 << bit
 	}
 	w.why = why
-	r.waiting[e.key] = w
+	r.enter(e.key, w)
 	r.queue = append(r.queue, turn{e.key, now})
-	r.open += len(w.list)
 	if !w.shadow {
 		r.stats.deferred(w.why)
 	}

@@ -50,7 +50,7 @@ func (r *Retries) Stats() RetryStats {
 	defer r.mu.Unlock()
 	c := &r.stats
 	s := RetryStats{
-		Waiting: r.open, Callers: len(r.waiting), Passed: r.passed.Len() - r.addresses,
+		Waiting: r.open - r.shadows, Callers: len(r.waiting) - r.shadowed, Passed: r.passed.Len() - r.addresses,
 		Deferred: c.Deferred, Returned: c.Returned, GaveUp: c.GaveUp, Forgotten: c.Forgotten, Longest: c.Longest,
 	}
 	for i, name := range c.names {
