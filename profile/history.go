@@ -32,9 +32,9 @@ func (j *Judgement) newness(own []mark) bool {
 
 // known reports whether who is deferred for the score needs no question: a good history
 // or an allow list speaks for the server, and nothing that neither may outweigh speaks
-// against it: no list, no bad history, no rule of the operator's own.
+// against it: no list, trap or bad history, no rule of the operator's own.
 func (j *Judgement) known(own []mark) bool {
-	const hard = scope(1<<dnsbl | 1<<rhsbl | 1<<historyBad | 1<<localPoints)
+	const hard = scope(1<<dnsbl | 1<<rhsbl | 1<<rcptTrap | 1<<historyBad | 1<<localPoints)
 	speaks := false
 	for _, marks := range [2][]mark{j.marks, own} {
 		for i := range marks {

@@ -25,6 +25,7 @@ func TestHistory(t *testing.T) {
 		{"beside a missing name it defers", "standard", Session{RDNS: missing, History: History{Bad: "x"}}, TempFail, "rdns-missing:6 history-bad:3"},
 		{"many names", "standard", Session{RDNS: missing, History: History{Bad: "x", Helos: 9}}, Reject, "rdns-missing:6 helo-many:3 history-bad:3"},
 		{"a good history does not outweigh a list", "standard", Session{Lists: listing, History: History{Good: "x"}}, TempFail, "dnsbl:a:6 history-good:0"},
+		{"nor a trap", "standard", Session{RDNS: RDNS{Outcome: NoName}, Trap: "last at noon", History: History{Good: "x"}}, TempFail, "rdns-missing:6 rcpt-trap:5 history-good:-6"},
 		{"bad is never good", "standard", Session{RDNS: missing, History: History{Good: "x", Bad: "x"}}, TempFail, "rdns-missing:6 history-bad:3"},
 		{"one that logs in has none", "strict", Session{Trust: Authenticated, History: History{Bad: "x", New: true, Helos: 9}}, Continue, ""},
 	} {
