@@ -116,11 +116,11 @@ func (s *shard) vacant(k Key) *cell {
 	return &s.cells[i]
 }
 
-// grow makes more room: by a half at first, and by an eighth where that is much, for it
-// would be idle.
+// grow makes more room: by a half at first, then by quarters, for half of it would be
+// idle; and never for more than the limit needs.
 func (s *shard) grow() {
 	old := s.cells
-	more := len(old) / 8
+	more := len(old) / 4
 	if len(old) < s.limit/4 {
 		more = len(old) / 2
 	}
