@@ -22,17 +22,25 @@ func (d *daemon) refreshDirectory(g *generation, now time.Time) {
 		change, said := file.Refresh(now)
 		d.logProblems(wiring.DirectoryProblems(at, said))
 		if change != nil {
-			d.logger.Info("directory taken in", "files", filesText(file), "addresses", change.Users, "before", change.Before, "took", change.Took.Round(time.Millisecond).String())
+			d.logger.Info("directory taken in", "files", filesText(file), "addresses", change.Users, "before", change.Before, "took", change.Took.Round(10*time.Microsecond).String())
 		}
 	}
 	for _, r := range g.directory.Routes() {
 		if file, ok := r.File.(*directory.File); ok {
-			look(file, config.Origin{File: g.cfg.Path, Line: 1})
+			look(file, namedAt(g.cfg, "directory.files"))
 		}
 	}
 	if g.traps != nil {
-		look(g.traps, config.Origin{File: g.cfg.Path, Line: 1})
+		look(g.traps, namedAt(g.cfg, "directory.traps"))
 	}
+}
+
+// namedAt is where a key is set, or else the first line of the configuration.
+func namedAt(cfg *config.Config, key string) config.Origin {
+	if at, ok := cfg.Origin(key); ok {
+		return at
+	}
+	return config.Origin{File: cfg.Path, Line: 1}
 }
 
 func filesText(file *directory.File) string {

@@ -162,6 +162,7 @@ func LoadTraps(cfg *config.Config, now time.Time) (*directory.File, []config.Pro
 	for i := range problems {
 		problems[i].Key = "directory.traps"
 		problems[i].What = strings.Replace(problems[i].What, "directory.files: ", "directory.traps: ", 1)
+		problems[i].Remedy = strings.Replace(problems[i].Remedy, "directory.files", "directory.traps", 1)
 	}
 	return file, problems, file == nil
 }
