@@ -15,6 +15,7 @@ type Over struct {
 	Max    int // as it is for this mail
 	Used   int // of Max, before this mail and with what is under way
 	Window time.Duration
+	Part   int       // of Max: what this machine is held to while it cannot ask the others; Max: all of it
 	Again  time.Time // when there surely is room again if no other mail takes it; zero: unknown
 }
 
@@ -76,6 +77,11 @@ func (r *Rules) over(c *Charge, now time.Time) Over {
 	o := Over{Limit: l.Name, Per: l.Per, Count: l.Count, Max: int(c.Max), Used: int(c.Used), Window: l.Window}
 	if c.firm {
 		o.Action = l.Action
+	}
+	part, partly := c.Part()
+	o.Part = int(part)
+	if partly && o.Action == Reject && uint64(c.Used)+uint64(c.Amount) <= uint64(c.Max) {
+		o.Action = TempFail // the others may have left room: unknown is never evidence
 	}
 	if c.Wait > 0 {
 		o.Again = now.Add(c.Wait)

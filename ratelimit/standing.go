@@ -2,10 +2,19 @@ package ratelimit
 
 import "time"
 
+// A Desk is a store as operators use it. A Table and a Fallback are.
+type Desk interface {
+	// Look sets Over, Used and Wait as Take would, and reserves nothing.
+	Look(charges []Charge, now time.Time) bool
+
+	// Reset forgets what the counters hold. What is pending still counts.
+	Reset(charges []Charge)
+}
+
 // Standing tells of each limit that applies to a subject's mail how much of it is
 // used, whether or not one mail more would fit. It reserves nothing, and Again is
 // set only where it would not fit.
-func (r *Rules) Standing(t *Table, s *Subject, now time.Time) []Over {
+func (r *Rules) Standing(t Desk, s *Subject, now time.Time) []Over {
 	charges := r.both(s, now)
 	t.Look(charges, now)
 	all := make([]Over, len(charges))
@@ -17,7 +26,7 @@ func (r *Rules) Standing(t *Table, s *Subject, now time.Time) []Over {
 
 // Reset forgets what the limits that apply to a subject's mail have counted, and
 // gives how many those are. What is pending still counts.
-func (r *Rules) Reset(t *Table, s *Subject, now time.Time) int {
+func (r *Rules) Reset(t Desk, s *Subject, now time.Time) int {
 	charges := r.both(s, now)
 	t.Reset(charges)
 	return len(charges)

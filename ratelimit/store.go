@@ -10,7 +10,7 @@ import (
 type Charge struct {
 	ID     uint64        // the counter: a keyed hash of the limit and of whose mail it is
 	Window time.Duration // whole seconds; the same for the same ID
-	Max    uint32        // how much the counter may hold; Take may lower it to what holds for now
+	Max    uint32        // how much the counter may hold
 	Amount uint32        // 1 or more
 	Report bool          // count it, and do not refuse for it
 
@@ -21,8 +21,24 @@ type Charge struct {
 
 	limit uint16 // index in Rules
 	firm  bool   // its limit refuses, whatever Report says: a Transaction may monitor
-	local bool   // taken without the shared store
 	found bool   // it had a counter already
+	part  uint32 // of Max: what it was held to, plus one; 0: to all of it
+}
+
+// SetPart says that the charge was held to less than its Max, where it was: to what
+// one machine may use by itself.
+func (c *Charge) SetPart(part uint32) {
+	if c.part = 0; part < c.Max {
+		c.part = part + 1
+	}
+}
+
+// Part gives what the charge was held to, and whether that is less than its Max.
+func (c *Charge) Part() (part uint32, is bool) {
+	if c.part == 0 {
+		return c.Max, false
+	}
+	return c.part - 1, true
 }
 
 // seconds gives the window, within what a cell can hold.

@@ -140,4 +140,4 @@ func (tx *Transaction) hold(stage Stage) {
 }
 
 // sameCounter reports whether what two charges reserved is settled together.
-func (c *Charge) sameCounter(o Charge) bool { return c.ID == o.ID && c.local == o.local }
+func (c *Charge) sameCounter(o Charge) bool { return c.ID == o.ID }

@@ -43,6 +43,7 @@ var rooms = map[string]room{
 	"internal/spf":       {0, []string{"blitiri.com.ar/go/spf", "github.com/hashicorp/golang-lru/v2", "golang.org/x/net/idna"}},
 	"internal/engine":    {1, []string{"github.com/miekg/dns"}},
 	"internal/store":     {1, nil},
+	"internal/shared":    {1, []string{"github.com/redis/rueidis"}},
 	"internal/config":    {1, []string{"github.com/BurntSushi/toml", "golang.org/x/net/idna"}},
 	"internal/admin":     {2, []string{"github.com/prometheus/client_golang"}},
 	"internal/replay":    {2, nil},
