@@ -11,6 +11,7 @@ import (
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/store"
+	"mailprofiled/profile"
 	"mailprofiled/ratelimit"
 )
 
@@ -84,8 +85,8 @@ func (c *Counters) LimitsWhere(cfg *config.Config, file *accounts.File, stack *d
 	}
 	var limits []ratelimit.Limit
 	for i := range cfg.Limits {
-		if keep(&cfg.Limits[i]) {
-			limits = append(limits, cfg.Limits[i])
+		if l, on := bySetting(cfg.Limits[i], cfg.Policy); on && keep(&cfg.Limits[i]) {
+			limits = append(limits, l)
 		}
 	}
 	if len(limits) == 0 {
@@ -96,6 +97,19 @@ func (c *Counters) LimitsWhere(cfg *config.Config, file *accounts.File, stack *d
 		return engine.Limits{}, err
 	}
 	return engine.Limits{Rules: rules, Store: c.Table, Accounts: c.Accounts, Born: born(file, stack), Watch: c.busiest}, nil
+}
+
+// bySetting is a limit as [points] has it; false: it is switched off. One that is
+// only watched must not stand in the way of what others count, so whoever counts
+// has to know.
+func bySetting(l ratelimit.Limit, policy *profile.Policy) (ratelimit.Limit, bool) {
+	switch policy.Points["limit:"+l.Name].Rule {
+	case profile.Off:
+		return l, false
+	case profile.Monitor:
+		l.Action = ratelimit.Report
+	}
+	return l, true
 }
 
 // A limitSpace lets the store keep the counters of limits.
