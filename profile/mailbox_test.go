@@ -10,6 +10,7 @@ func TestMailbox(t *testing.T) {
 	for _, raw := range []string{
 		"<help@xn--mller-kva.example>", "help@xn--mller-kva.example", "<Help@XN--mller-kva.EXAMPLE.>", "<\"help\"@xn--mller-kva.example>",
 		"<help@m\u00fcller.example>", "<@a.example,@b.example:help@xn--mller-kva.example>",
+		"< help@xn--mller-kva.example >", " <help @ xn--mller-kva.example>\t", "<\\help@xn--mller-kva.example>",
 	} {
 		if got := Mailbox(raw); got != want {
 			t.Errorf("Mailbox(%q) = %q, want %q", raw, got, want)

@@ -225,21 +225,25 @@ func unquote(local string) string {
 }
 
 // Mailbox gives a path one form for comparing: without brackets and source
-// route, quotes taken off where they mean nothing, in lower case, the domain in
-// A-labels. A domain that is no name stands as it was sent.
+// route, quotes taken off where they mean nothing, without space around its parts,
+// which MTAs overlook, in lower case, the domain in A-labels. A domain that is no
+// name stands as it was sent.
 func Mailbox(raw string) string {
-	inner, _ := cutBrackets(raw)
-	_, mailbox := cutRoute(inner)
+	inner, _ := cutBrackets(trimSpace(raw))
+	_, mailbox := cutRoute(trimSpace(inner))
 	local, domain, ok := cutLast(mailbox, '@')
-	local = lower(unquote(local))
+	local = lower(unquote(trimSpace(local)))
 	if !ok {
 		return local
 	}
+	domain = trimSpace(domain)
 	if ascii := asciiDomain(domain); ascii != "" {
 		return local + "@" + ascii
 	}
 	return local + "@" + lower(domain)
 }
+
+func trimSpace(s string) string { return strings.Trim(s, " \t") }
 
 // SplitMailbox gives a path's local part, without quotes and as it was sent
 // otherwise, and its domain in lower-case A-labels, "" where it has none that is a

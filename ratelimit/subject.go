@@ -24,10 +24,10 @@ type Subject struct {
 	Listener string     // the name or role of the door that the MTA came in by
 	History  string     // the finding about the server's past: "history-good", "history-bad", "first-seen"; "" is unknown
 
-	Sender       string // local@domain without brackets; "" for the null sender
+	Sender       string // local@domain without brackets, in the one spelling of its mailbox; "" for the null sender
 	SenderProven bool   // SPF passed for it; not needed with an Account
 
-	Rcpt string // local@domain without brackets; for Transaction.Rcpt
+	Rcpt string // likewise; for Transaction.Rcpt
 	// Open: this recipient must stay within everybody's reach (postmaster, abuse).
 	// Only authenticated clients are ever refused at it.
 	Open bool

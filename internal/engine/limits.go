@@ -76,7 +76,7 @@ func (v *Visit) countRcpt(rcpt *profile.Recipient) []profile.LimitHit {
 	if rcpt == nil {
 		return nil
 	}
-	tx.counted.Rcpt, tx.counted.Open = unbracketed(rcpt.Raw), profile.AlwaysOpen(rcpt.Raw, v.us)
+	tx.counted.Rcpt, tx.counted.Open = profile.Mailbox(rcpt.Raw), profile.AlwaysOpen(rcpt.Raw, v.us)
 	d := v.limits.Rcpt(context.Background(), tx.counted, now)
 	v.limitTrouble(d.Err)
 	return append(v.overMail(), limitHits(&d)...)
@@ -113,7 +113,7 @@ func (v *Visit) limitSubject(now time.Time) *ratelimit.Subject {
 		v.limitAge(s, now)
 	}
 	if tx.path.Given == profile.Shown && !tx.path.Null && (v.given == nil || !v.given.DomainOnly) {
-		s.Sender = unbracketed(tx.path.Raw)
+		s.Sender = profile.Mailbox(tx.path.Raw)
 		s.SenderProven = tx.session.SPF.Outcome == profile.SPFPass
 	}
 	return s

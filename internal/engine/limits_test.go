@@ -157,6 +157,30 @@ func TestLimitsCountWhom(t *testing.T) {
 	}
 }
 
+// TestSpellingsAreOneAddress: however a mailbox is written, it is counted as one,
+// as a recipient and as a sender.
+func TestSpellingsAreOneAddress(t *testing.T) {
+	spellings := []string{
+		"<jo@bücher.example>", "<Jo@XN--BCHER-KVA.example>", `<"jo"@bücher.example>`, `<j\o@bücher.example>`,
+		"<@relay.example,@other.example:jo@bücher.example>", "<jo@bücher.example.>", " <jo@bücher.example> ", "< jo@bücher.example >",
+		"jo@bücher.example", "<jo @ bücher.example>", "<jo@BÜCHER.example>",
+	}
+	for _, per := range []ratelimit.Per{ratelimit.PerRecipient, ratelimit.PerRecipientDomain, ratelimit.PerSender, ratelimit.PerSenderDomain} {
+		l := newLimited(t, perOf(per, ratelimit.Messages, 100), nil)
+		v := l.Connect(nameless)
+		for _, spelt := range spellings {
+			v.Mail(Mail{From: spelt, Account: "jo"})
+			v.Rcpt(Rcpt{To: spelt})
+			v.EndOfMessage("Q1")
+		}
+		v.Close()
+		of := ratelimit.Subject{Account: "jo", Sender: "jo@xn--bcher-kva.example", Rcpt: "jo@xn--bcher-kva.example"}
+		if got := l.used(of); got != len(spellings) {
+			t.Errorf("per %v: %d spellings counted as %d of one\n%s", per, len(spellings), got, l.log)
+		}
+	}
+}
+
 // TestSPFProvesASender: a sender that SPF speaks for is counted by.
 func TestSPFProvesASender(t *testing.T) {
 	l := newLimited(t, perOf(ratelimit.PerSenderDomain, ratelimit.Messages, 100), nil)
