@@ -41,6 +41,7 @@ func commands() []command {
 		{"accounts", "look at accounts and their limits, and change them", runAccounts},
 		{"servers", "look at what is remembered of servers, and change it", runServers},
 		{"reload", "have the running daemon take over a changed configuration", runReload},
+		{"attach", "print the lines by which Postfix or Sendmail asks it", runAttach},
 		{"version", "print version, commit and Go version", runVersion},
 	}
 }

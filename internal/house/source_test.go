@@ -37,6 +37,7 @@ var rooms = map[string]room{
 	"internal/unixsock":  {0, nil},
 	"internal/local":     {0, []string{"golang.org/x/net/idna"}},
 	"internal/accounts":  {0, nil},
+	"internal/attach":    {0, nil},
 	"internal/directory": {0, []string{"golang.org/x/net/idna", "github.com/hashicorp/golang-lru/v2"}},
 	"internal/harvest":   {0, []string{"github.com/hashicorp/golang-lru/v2"}},
 	"internal/geo":       {0, []string{"github.com/oschwald/maxminddb-golang/v2"}},

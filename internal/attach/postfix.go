@@ -1,0 +1,270 @@
+package attach
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+)
+
+// Postfix is what its own tool, postconf(1), says of it.
+type Postfix struct {
+	Version    string
+	QueueDir   string // smtpd in a chroot finds nothing outside
+	MainCF     string
+	Milters    string // smtpd_milters as it stands
+	MailMacros string // milter_mail_macros
+	RcptMacros string // milter_rcpt_macros
+	Protocol   string // milter_protocol
+	Services   []Service
+}
+
+// A Service is a line of master.cf that runs smtpd.
+type Service struct {
+	Name    string // smtp, submission, smtps, 10025
+	Chroot  bool
+	Milters string // its own smtpd_milters
+	Own     bool   // it has such a setting
+}
+
+// ReadPostfix asks postconf, of the configuration in dir, or of the usual one where
+// that is empty. The error says what to do.
+func ReadPostfix(ctx context.Context, dir string) (*Postfix, error) {
+	ask := func(args ...string) (string, error) {
+		if dir != "" {
+			args = append([]string{"-c", dir}, args...)
+		}
+		cmd := exec.CommandContext(ctx, "postconf", args...)
+		var complaint strings.Builder
+		cmd.Stderr = &complaint
+		out, err := cmd.Output()
+		if errors.Is(err, exec.ErrNotFound) {
+			return "", errors.New("postconf is not here: run this on the machine of Postfix, as root")
+		}
+		if err != nil {
+			return "", fmt.Errorf("postconf: %w: %s", err, strings.TrimSpace(complaint.String()))
+		}
+		return string(out), nil
+	}
+	settings, err := ask("mail_version", "queue_directory", "config_directory", "smtpd_milters", "milter_mail_macros", "milter_rcpt_macros", "milter_protocol")
+	if err != nil {
+		return nil, err
+	}
+	master, err := ask("-M")
+	if err != nil {
+		return nil, err
+	}
+	return parsePostfix(settings, master), nil
+}
+
+// parsePostfix reads "name = value" lines, and those of master.cf as postconf -M
+// prints them: one a service.
+func parsePostfix(settings, master string) *Postfix {
+	values := map[string]string{}
+	for line := range strings.Lines(settings) {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			values[strings.TrimSpace(name)] = strings.TrimSpace(value)
+		}
+	}
+	p := &Postfix{
+		Version: values["mail_version"], QueueDir: values["queue_directory"], MainCF: values["config_directory"] + "/main.cf",
+		Milters: values["smtpd_milters"], MailMacros: values["milter_mail_macros"], RcptMacros: values["milter_rcpt_macros"],
+		Protocol: values["milter_protocol"],
+	}
+	for line := range strings.Lines(master) {
+		fields := strings.Fields(line)
+		if len(fields) < 8 || fields[7] != "smtpd" && fields[7] != "postscreen" || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		if fields[7] == "postscreen" {
+			continue // it hands over to a service of type pass that runs smtpd
+		}
+		s := Service{Name: fields[0], Chroot: fields[4] == "y"}
+		s.Milters, s.Own = option(line, "smtpd_milters")
+		p.Services = append(p.Services, s)
+	}
+	return p
+}
+
+// option finds -o name=value, or -o { name = value }, in a line of master.cf.
+func option(line, name string) (value string, ok bool) {
+	_, rest, found := strings.Cut(line, name)
+	if !found {
+		return "", false
+	}
+	rest = strings.TrimLeft(rest, " ")
+	rest, found = strings.CutPrefix(rest, "=")
+	if !found {
+		return "", false
+	}
+	rest = strings.TrimSpace(rest)
+	if i := strings.Index(rest, " -o "); i >= 0 {
+		rest = rest[:i]
+	}
+	return strings.TrimSpace(rest), true
+}
+
+// Paper gives the lines for main.cf, and for master.cf where services have milters
+// of their own.
+func (p *Postfix) Paper(o Ours) *Paper {
+	w := &Paper{}
+	w.remark("#", "mailprofiled at Postfix %s, for %s; then: postfix reload", p.Version, p.MainCF)
+	ours := p.filter(o, w)
+	if ours == "" {
+		return w
+	}
+	others := withoutOurs(p.Milters, ours)
+	line := "smtpd_milters = " + ours
+	if others != "" {
+		w.remark("#", "It takes the place of the line smtpd_milters that is there, and goes before its milters: what is refused here, they need not look at.")
+		line += ", " + others
+	}
+	w.line("%s", line)
+	p.services(ours, w)
+	p.macros(w)
+	return w
+}
+
+// filter is our entry of smtpd_milters.
+func (p *Postfix) filter(o Ours, w *Paper) string {
+	socket := p.socket(o.Sockets)
+	if socket == "" {
+		w.Unfit = true
+		w.remark("#", "No socket of mailprofiled lies below %s, where Postfix looks. As root:", p.QueueDir)
+		w.line("#")
+		w.line("#   install -d -o mailprofiled -g postfix -m 2710 %s/mailprofiled", p.QueueDir)
+		w.line("#")
+		w.remark("#", "and add it to milter.listen in %s, here beside those that are there:", o.Config)
+		w.line("#")
+		w.line("#   milter.listen = [%s\"unix:%s/mailprofiled/milter.sock\"]", quoted(o.Sockets), p.QueueDir)
+		w.line("#")
+		w.remark("#", "then: systemctl restart mailprofiled, and this command once more.")
+		return ""
+	}
+	action := "accept"
+	if o.Enforce {
+		action = "tempfail"
+		w.remark("#", `default_action is what Postfix does while mailprofiled is down. mode is "enforce": senders come back later then. accept would let mail pass unjudged.`)
+	} else {
+		w.remark("#", `default_action is what Postfix does while mailprofiled is down. mode is "monitor": mail passes then. With mode = "enforce" make it tempfail.`)
+	}
+	if strings.HasPrefix(socket, "inet") {
+		w.remark("#", "Over %s any local user can speak as the MTA: a socket below %s is better.", socket, p.QueueDir)
+	}
+	return fmt.Sprintf("{ %s, default_action=%s, connect_timeout=10s, command_timeout=%ds }", socket, action, wait(o.Budget))
+}
+
+func quoted(sockets []string) string {
+	var b strings.Builder
+	for _, s := range sockets {
+		fmt.Fprintf(&b, "%q, ", s)
+	}
+	return b.String()
+}
+
+// socket chooses one that each smtpd reaches, as Postfix writes it: below the queue
+// directory first, which is found with and without a chroot.
+func (p *Postfix) socket(ours []string) string {
+	for _, s := range ours {
+		if rel, ok := below(p.QueueDir, s); ok {
+			return "unix:" + rel
+		}
+	}
+	for _, s := range ours {
+		if rest, ok := strings.CutPrefix(s, "inet6:"); ok {
+			return "inet:" + rest // Postfix takes brackets, and has no inet6
+		}
+		if strings.HasPrefix(s, "inet:") {
+			return s
+		}
+	}
+	return ""
+}
+
+// withoutOurs takes an entry for the same socket out of smtpd_milters.
+func withoutOurs(milters, ours string) string {
+	socket, _, _ := strings.Cut(strings.TrimPrefix(ours, "{ "), ",")
+	var others []string
+	for _, entry := range entries(milters) {
+		name, _, _ := strings.Cut(strings.TrimLeft(entry, "{ "), ",")
+		name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+		if strings.Trim(name, "}") != socket {
+			others = append(others, entry)
+		}
+	}
+	return strings.Join(others, ", ")
+}
+
+// entries cuts a value of smtpd_milters: by commas and blanks outside braces.
+func entries(milters string) []string {
+	var all []string
+	depth, start := 0, -1
+	flush := func(end int) {
+		if start >= 0 {
+			all = append(all, milters[start:end])
+		}
+		start = -1
+	}
+	for i := 0; i < len(milters); i++ {
+		switch c := milters[i]; {
+		case c == '{':
+			depth++
+		case c == '}':
+			depth--
+		case depth <= 0 && (c == ',' || c == ' ' || c == '\t' || c == '\n'):
+			flush(i)
+			continue
+		}
+		if start < 0 {
+			start = i
+		}
+	}
+	flush(len(milters))
+	return all
+}
+
+// services tells of those in master.cf that main.cf does not speak for.
+func (p *Postfix) services(ours string, w *Paper) {
+	for _, s := range p.Services {
+		switch {
+		case !s.Own:
+		case s.Milters == "" || s.Milters == "$smtpd_milters":
+			if s.Milters == "" {
+				w.remark("#", "%s in master.cf has no milters (-o smtpd_milters=): what comes in there is not seen, and limits of accounts do not hold there. Remove that option to have it seen; who has logged in is exempt from server checks.", s.Name)
+			}
+		default:
+			w.remark("#", "%s in master.cf has milters of its own: put ours first there, too:", s.Name)
+			w.line("#   -o { smtpd_milters = %s, %s }", ours, s.Milters)
+		}
+	}
+	w.remark("#", "non_smtpd_milters is not needed: that is local mail, and there is no server to judge.")
+}
+
+// macros tells what Postfix was told not to send.
+func (p *Postfix) macros(w *Paper) {
+	missing := func(setting, have string, want ...string) {
+		if have == "" {
+			return
+		}
+		for _, m := range want {
+			if !strings.Contains(" "+strings.NewReplacer("{", " ", "}", " ", ",", " ").Replace(have)+" ", " "+m+" ") {
+				w.remark("#", "%s lacks {%s}, which it has by default: without it %s", setting, m, without[m])
+			}
+		}
+	}
+	missing("milter_mail_macros", p.MailMacros, "auth_authen", "auth_type")
+	missing("milter_rcpt_macros", p.RcptMacros, "rcpt_host", "rcpt_mailer")
+	if p.Protocol != "" && p.Protocol < "6" {
+		w.Unfit = true
+		w.remark("#", "milter_protocol is %s: set it to 6, or recipients that Postfix refuses itself are not seen.", p.Protocol)
+	}
+}
+
+// without says what a macro is for.
+var without = map[string]string{
+	"auth_authen": "nobody counts as logged in, and limits of accounts do not hold.",
+	"auth_type":   "nobody counts as logged in, and limits of accounts do not hold.",
+	"rcpt_host":   "unknown users that Postfix refuses itself are not seen.",
+	"rcpt_mailer": "unknown users that Postfix refuses itself are not seen.",
+}
