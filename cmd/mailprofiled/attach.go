@@ -57,7 +57,6 @@ func runAttach(args []string, stdout, stderr io.Writer) int {
 	return exitFine
 }
 
-
 func attachPaper(mta, postfix, mc string, ours attach.Ours) (*attach.Paper, error) {
 	if mta == "sendmail" {
 		s, err := attach.ReadSendmail(mc, sendmailM4)
