@@ -15,6 +15,17 @@ type HandlerFunc func(engine.Client) Session
 // Connect calls f.
 func (f HandlerFunc) Connect(c engine.Client) Session { return f(c) }
 
+// A Limiter is a Handler that can do with less: where there is no place for a
+// session, or one has panicked, limits hold all the same.
+type Limiter interface {
+	Handler
+	// ConnectLimited opens a session that judges by limits alone. It must not block.
+	// What it lets go on is answered by Config.OnFailure. after is the session that
+	// has panicked, and is closed behind it: its transaction and what that holds of
+	// limits pass over. It is nil where there was none. A nil Session: there are no limits.
+	ConnectLimited(c engine.Client, after Session) Session
+}
+
 // A Session is one client connection of the MTA. The calls come from one
 // goroutine, in SMTP order; Close is the last and comes exactly once, also when
 // the connection breaks or an earlier call has panicked.

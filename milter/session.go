@@ -25,8 +25,9 @@ type session struct {
 	set  *settings // as they were when it began
 
 	judge    Session // nil before connect, and when none is to be asked
-	limited  bool    // there was no place for it: no judge at all
-	failed   bool    // the judge has panicked, and is only closed any more
+	limited  bool    // there was no place for it: no judge but one of limits
+	reduced  bool    // the judge is one of limits alone, and on_failure says the rest
+	failed   bool    // the judge has panicked, and only learns how its transaction ends
 	warned   bool    // of commands out of order
 	accepted int     // recipients of the open transaction
 	queueID  string  // the last {i} of the open transaction
@@ -53,7 +54,9 @@ func (s *session) Connect(string, string, uint16, net.IP, *milter.Modifier) (mil
 	}
 	c.macros.drop('C')
 	s.srv.noteMTA(c)
-	if !s.limited {
+	if s.limited {
+		s.fallBack()
+	} else {
 		s.askConnect()
 	}
 	return milter.RespContinue, nil
@@ -80,8 +83,11 @@ func (s *session) MailFrom(string, *milter.Modifier) (milter.Response, error) {
 	}
 	s.conn.macros.drop('M')
 	a := s.set.failure
+	if s.failed && s.judge != nil {
+		s.askAbort() // an end of message must not be taken for that of the mail before
+	}
 	if s.judged("MAIL", true) {
-		a = s.askMail(m)
+		a = s.ask("mail", func(j Session) engine.Answer { return j.Mail(m) })
 	}
 	if a.Action != profile.Continue {
 		s.conn.closeMail()
@@ -100,7 +106,7 @@ func (s *session) RcptTo(string, *milter.Modifier) (milter.Response, error) {
 	s.conn.macros.drop('R')
 	a := s.set.failure
 	if s.judged("RCPT", s.conn.mailOpen()) {
-		a = s.askRcpt(r)
+		a = s.ask("rcpt", func(j Session) engine.Answer { return j.Rcpt(r) })
 	}
 	if r.Refused {
 		return milter.RespContinue, nil
@@ -116,7 +122,7 @@ func (s *session) RcptTo(string, *milter.Modifier) (milter.Response, error) {
 func (s *session) Body(*milter.Modifier) (milter.Response, error) {
 	s.noteQueueID('E')
 	s.conn.macros.drop('E')
-	if s.judged("end of message", s.conn.mailOpen()) {
+	if open := s.conn.mailOpen(); s.judged("end of message", open) || s.failed && s.judge != nil && open {
 		s.askEnd()
 	}
 	s.closeMail()
@@ -130,7 +136,7 @@ func (s *session) Abort(*milter.Modifier) error {
 	for _, stage := range []byte("MRE") {
 		s.conn.macros.drop(stage)
 	}
-	if s.judge != nil && !s.failed {
+	if s.judge != nil {
 		s.askAbort()
 	}
 	s.closeMail()
@@ -143,7 +149,7 @@ func (s *session) leave() {
 	if s.judge != nil {
 		s.askClose()
 	}
-	s.judge, s.failed, s.warned = nil, false, false
+	s.judge, s.reduced, s.failed, s.warned = nil, false, false, false
 	s.closeMail()
 	s.conn.closeMail()
 }
@@ -160,10 +166,11 @@ func (s *session) noteQueueID(stage byte) {
 }
 
 // judged reports whether the judge can be asked about a command. It cannot when
-// there was no place for this session, when it has panicked, and when the MTA has
-// left out a step before: then on_failure is the answer, and once a warning.
+// there was no place for this session and there are no limits, when it has panicked,
+// and when the MTA has left out a step before: then on_failure is the answer, and
+// once a warning.
 func (s *session) judged(command string, inOrder bool) bool {
-	if s.limited || s.failed {
+	if s.failed {
 		return false
 	}
 	if s.judge != nil && inOrder {
@@ -177,14 +184,14 @@ func (s *session) judged(command string, inOrder bool) bool {
 }
 
 // The calls of the judge. A panic in one of them is the judge's last word: from
-// there on this session is answered by on_failure.
+// there on limits alone are asked, and on_failure answers what they let go on.
 
 func (s *session) askConnect() {
 	defer func() { s.contain("connect", recover()) }()
 	s.judge = s.conn.port.handler.Connect(s.conn.client)
 	if s.judge == nil {
-		s.failed = true
 		s.srv.log(slog.LevelError, "handler gave no session, answered by on_failure", s.conn)
+		s.fallBack()
 	}
 }
 
@@ -193,27 +200,44 @@ func (s *session) askHelo() {
 	s.judge.Helo(string(s.conn.arg))
 }
 
-func (s *session) askMail(m engine.Mail) (a engine.Answer) {
-	defer func() {
-		if s.contain("mail", recover()) {
-			a = s.set.failure
+// ask puts a question to the judge, and to limits if it panics.
+func (s *session) ask(stage string, question func(Session) engine.Answer) engine.Answer {
+	for !s.failed {
+		if s.reduced && s.set.failure.Action != profile.Continue {
+			break // whatever limits say, and they count nothing of it
 		}
-	}()
-	return s.judge.Mail(m)
+		a, ok := s.try(stage, question)
+		switch {
+		case !ok:
+		case s.reduced && a.Action == profile.Continue:
+			return s.set.failure
+		default:
+			return a
+		}
+	}
+	return s.set.failure
 }
 
-func (s *session) askRcpt(r engine.Rcpt) (a engine.Answer) {
+// try puts a question to the judge. It is false when that panics.
+func (s *session) try(stage string, question func(Session) engine.Answer) (a engine.Answer, ok bool) {
 	defer func() {
-		if s.contain("rcpt", recover()) {
-			a = s.set.failure
+		if s.contain(stage, recover()) {
+			a, ok = engine.Answer{}, false
 		}
 	}()
-	return s.judge.Rcpt(r)
+	return question(s.judge), true
 }
 
+// askEnd tells the judge of the end of the message; if it panics, whoever comes after
+// it counts what it has reserved.
 func (s *session) askEnd() {
-	defer func() { s.contain("eom", recover()) }()
-	s.judge.EndOfMessage(s.queueID)
+	end := func(j Session) engine.Answer {
+		j.EndOfMessage(s.queueID)
+		return engine.Answer{}
+	}
+	if _, ok := s.try("eom", end); !ok && !s.failed {
+		s.try("eom", end)
+	}
 }
 
 func (s *session) askAbort() {
@@ -232,9 +256,42 @@ func (s *session) contain(stage string, panicked any) bool {
 	if panicked == nil {
 		return false
 	}
-	s.failed = true
 	s.srv.panics.Add(1)
 	s.srv.log(slog.LevelError, "panic in handler, session answered by on_failure", s.conn,
 		slog.String("stage", stage), slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
+	if stage != "close" {
+		s.fallBack()
+	}
 	return true
+}
+
+// fallBack has limits judge in place of a judge that has failed or was never there.
+// Where there are none, or they fail too, on_failure is all there is.
+func (s *session) fallBack() {
+	if s.reduced {
+		s.failed = true
+		return
+	}
+	s.reduced = true
+	broken := s.judge
+	s.askLimited(broken)
+	if s.judge != broken && broken != nil {
+		next := s.judge
+		s.judge = broken
+		s.askClose()
+		s.judge = next
+	}
+}
+
+func (s *session) askLimited(broken Session) {
+	defer func() { s.contain("connect", recover()) }()
+	var next Session
+	if h, ok := s.conn.port.handler.(Limiter); ok {
+		next = h.ConnectLimited(s.conn.client, broken)
+	}
+	if next == nil {
+		s.failed = true
+		return
+	}
+	s.judge = next
 }

@@ -179,13 +179,33 @@ func (s *session) Close() {
 	s.Visit.Close()
 }
 
-// handlerAt opens the sessions of the door at a place.
-func (d *daemon) handlerAt(place string) milter.Handler {
-	return milter.HandlerFunc(func(c engine.Client) milter.Session { return d.connect(place, c) })
+// A doorHandler opens the sessions of the door at a place. It is a milter.Limiter.
+type doorHandler struct {
+	*daemon
+	place string
+}
+
+var _ milter.Limiter = doorHandler{}
+
+// handlerAt gives the handler of the door at a place.
+func (d *daemon) handlerAt(place string) milter.Handler { return doorHandler{d, place} }
+
+// Connect opens a session by the configuration in force.
+func (h doorHandler) Connect(c engine.Client) milter.Session {
+	return h.connect(h.place, c, (*engine.Engine).Connect)
+}
+
+// ConnectLimited opens one that judges by limits alone.
+func (h doorHandler) ConnectLimited(c engine.Client, after milter.Session) milter.Session {
+	var broken *engine.Visit
+	if s, ok := after.(*session); ok {
+		broken = s.Visit
+	}
+	return h.connect(h.place, c, func(e *engine.Engine, c engine.Client) *engine.Visit { return e.ConnectLimited(c, broken) })
 }
 
 // connect opens a session at the door at place by the configuration in force.
-func (d *daemon) connect(place string, c engine.Client) milter.Session {
+func (d *daemon) connect(place string, c engine.Client, open func(*engine.Engine, engine.Client) *engine.Visit) milter.Session {
 	s := &session{g: d.enter()}
 	c.Door = s.g.doors[place]
 	defer func() {
@@ -193,7 +213,7 @@ func (d *daemon) connect(place string, c engine.Client) milter.Session {
 			s.g.leave()
 		}
 	}()
-	s.Visit = s.g.engine.Connect(c)
+	s.Visit = open(s.g.engine, c)
 	return s
 }
 

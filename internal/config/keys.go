@@ -93,7 +93,7 @@ func milterKeys() []Key {
 		{
 			Name: "milter.on_failure", Hot: true, Policy: true, Default: "continue",
 			Kind:  choiceKind(word{text: "continue", value: profile.Continue}, word{text: "tempfail", value: profile.TempFail}),
-			Doc:   "The answer when we fail ourselves, or when no session is free.",
+			Doc:   "The answer when we fail ourselves, or no session is free. Limits hold all the same.",
 			field: func(c *Config) any { return &c.Milter.OnFailure },
 		},
 		{

@@ -78,7 +78,7 @@ func (tx *transaction) note(verdict profile.Verdict, rcpt *profile.Recipient, st
 // logVerdicts writes a line for each distinct answer of the transaction. One
 // without any recipient of ours to judge has a line too: there was a MAIL.
 func (v *Visit) logVerdicts(tx *transaction) {
-	if v.quiet {
+	if v.quiet || v.limitsOnly && len(tx.verdicts) == 0 {
 		return
 	}
 	if len(tx.verdicts) == 0 {

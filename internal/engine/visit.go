@@ -16,13 +16,14 @@ import (
 // look-ups write their answers from goroutines of their own, under mu. A late
 // answer to an earlier HELO or MAIL goes into facts that nobody reads any more.
 type Visit struct {
-	e      *Engine
-	client Client
-	us     *profile.Us
-	trust  profile.Trust // before authentication
-	trace  *trace        // of explain; nil otherwise
-	quiet  bool          // nobody is told of it: of explain and replay
-	given  *Given        // of replay; nil otherwise
+	e          *Engine
+	client     Client
+	us         *profile.Us
+	trust      profile.Trust // before authentication
+	trace      *trace        // of explain; nil otherwise
+	limitsOnly bool          // see ConnectLimited
+	quiet      bool          // nobody is told of it: of explain and replay
+	given      *Given        // of replay; nil otherwise
 
 	ctx    context.Context // ends with the visit; made when the first question goes out
 	cancel context.CancelFunc
@@ -50,6 +51,9 @@ func newVisit(e *Engine, c Client) *Visit {
 // Helo notes how the client names itself, and starts what can be asked about
 // the name. It does not block. The last HELO counts (RFC 5321 section 4.1.4).
 func (v *Visit) Helo(name string) {
+	if v.limitsOnly {
+		return
+	}
 	defer v.waited(StageHelo, v.clock())
 	v.askHelo(profile.Helo{Given: profile.Shown, Name: name})
 	if v.asksAtOnce() {
@@ -64,6 +68,12 @@ func (v *Visit) Mail(m Mail) Answer {
 	v.finish()
 	v.tx = v.newTransaction(m)
 	v.transactions++
+	if v.limitsOnly {
+		if v.e.answersAtMail(v.client.Door) {
+			return v.answerLimits(nil, StageMail)
+		}
+		return Answer{}
+	}
 	if v.heloGiven() == profile.Unseen {
 		v.helo = known(profile.Helo{Given: profile.Withheld})
 	}
@@ -97,14 +107,21 @@ func (v *Visit) Rcpt(r Rcpt) Answer {
 		v.tx.queueID = r.QueueID
 	}
 	if r.Refused {
-		v.noteRefused(&r)
-		v.refusedByMTA(r)
+		if !v.limitsOnly {
+			v.noteRefused(&r)
+			v.refusedByMTA(r)
+		}
 		return Answer{} // the MTA's own reply goes out whatever we say
 	}
 	defer v.waited(StageRcpt, v.clock())
 	v.tx.rcpts++
-	rcpt := v.recipient(r.To, v.tx.rcpts)
-	a := v.answer(&rcpt, StageRcpt)
+	var a Answer
+	if v.limitsOnly {
+		a = v.answerLimits(&profile.Recipient{Raw: r.To, Number: v.tx.rcpts}, StageRcpt)
+	} else {
+		rcpt := v.recipient(r.To, v.tx.rcpts)
+		a = v.answer(&rcpt, StageRcpt)
+	}
 	if a.Action == profile.Continue {
 		v.tx.accepted++
 	}

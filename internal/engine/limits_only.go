@@ -1,0 +1,45 @@
+package engine
+
+import "mailprofiled/profile"
+
+// This file is the way of the clients that nothing else is asked about, because there
+// was no place for their session, or it has panicked: limits hold for them too.
+
+// ConnectLimited opens a visit that is judged by limits alone: nothing is looked up
+// for it, and nothing remembered of it. broken, which may be nil, is the visit before
+// it, which panicked: its transaction and what it has reserved pass over. The caller
+// closes both.
+func (e *Engine) ConnectLimited(c Client, broken *Visit) *Visit {
+	c.Addr = c.Addr.Unmap().WithZone("")
+	v := newVisit(e, c)
+	v.limitsOnly, v.trust = true, profile.Exempt
+	if broken == nil {
+		return v
+	}
+	v.limits, broken.limits = broken.limits, nil
+	if old := broken.tx; old != nil {
+		v.tx = v.newTransaction(old.mail)
+		v.tx.id, v.tx.began, v.tx.queueID = old.id, old.began, old.queueID
+		v.tx.rcpts, v.tx.accepted = old.rcpts, old.accepted
+		v.tx.counted, v.tx.overMail, v.tx.toldOf = old.counted, old.overMail, old.toldOf
+	}
+	return v
+}
+
+// answerLimits lets limits answer about a recipient, or about the mail where rcpt is nil.
+func (v *Visit) answerLimits(rcpt *profile.Recipient, stage string) Answer {
+	tx, start := v.tx, v.e.o.Now()
+	if tx.judgement == nil {
+		tx.session = profile.Session{Client: v.client.Addr, Trust: tx.trust, Us: v.us}
+		v.reckon()
+	}
+	verdict := v.limited(tx.judgement.Decide(rcpt, false), rcpt)
+	tx.took = max(tx.took, v.e.o.Now().Sub(start))
+	if len(verdict.Findings) > 0 && tx.note(verdict, rcpt, stage) {
+		v.observed(&verdict, stage)
+	}
+	if v.e.o.Monitor {
+		return Answer{}
+	}
+	return v.reply(verdict)
+}
