@@ -12,8 +12,9 @@ import (
 )
 
 const replayHelp = `
-Tells what this policy would have done to mail that was already seen: CSV with a
-header, plain or by gzip, "-" for stdin. It judges by what the input holds: what is not in there is unknown, and not held against the
+Tells what this policy would have done to mail that was already seen: logs of
+Postfix and Sendmail, or CSV with a header; plain or by gzip, "-" for stdin. It judges
+by what the input holds: what is not in there is unknown, and not held against the
 client. Without --dns no question leaves this machine.
 
 With --against it tells what another policy would change, the senders that it
@@ -115,14 +116,14 @@ type replayWalk struct {
 
 // file replays one file.
 func (w *replayWalk) file(name string, format replay.Format) error {
-	from, size, err := w.open(name)
+	from, size, written, err := w.open(name)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
 	counted := &countingReader{r: from}
 	w.progress.begin(w.stderr, name, size, counted)
-	in, err := replay.Open(name, counted, format)
+	in, err := replay.Open(name, counted, replay.Reading{Format: format, Zone: time.Local, Newest: written})
 	if err != nil {
 		return err
 	}
@@ -147,17 +148,18 @@ func (w *replayWalk) file(name string, format replay.Format) error {
 		visits++
 		w.progress.visits(visits)
 	}
-	w.progress.end(visits)
+	w.progress.end(visits, in.Note())
 	return in.Err()
 }
 
-func (w *replayWalk) open(name string) (io.ReadCloser, int64, error) {
+// open gives a file, its size and when it was written last.
+func (w *replayWalk) open(name string) (io.ReadCloser, int64, time.Time, error) {
 	if name == "-" {
-		return io.NopCloser(w.stdin), 0, nil
+		return io.NopCloser(w.stdin), 0, time.Now(), nil
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, time.Time{}, err
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
@@ -165,9 +167,9 @@ func (w *replayWalk) open(name string) (io.ReadCloser, int64, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, 0, err
+		return nil, 0, time.Time{}, err
 	}
-	return f, info.Size(), nil
+	return f, info.Size(), info.ModTime(), nil
 }
 
 // sameColumns sees that all rows of the output have the same columns.

@@ -112,9 +112,13 @@ func (p *progress) line(n int) string {
 	return fmt.Sprintf("%s  [%s%s] %3.0f %%  %s", name, strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled), 100*done, count(n, "visit"))
 }
 
-func (p *progress) end(n int) {
+// end tells what was in the file.
+func (p *progress) end(n int, note string) {
 	p.clear()
-	fmt.Fprintf(p.w, "%s: %s\n", plain(p.name), count(n, "visit"))
+	if note != "" {
+		note = "; " + note
+	}
+	fmt.Fprintf(p.w, "%s: %s%s\n", plain(p.name), count(n, "visit"), note)
 }
 
 // clear takes the bar away.

@@ -33,6 +33,7 @@ var rooms = map[string]room{
 	"internal/resolver":  {0, []string{"github.com/miekg/dns", "github.com/hashicorp/golang-lru/v2"}},
 	"internal/memory":    {0, []string{"github.com/hashicorp/golang-lru/v2"}},
 	"internal/logging":   {0, nil},
+	"internal/maillog":   {0, nil},
 	"internal/systemd":   {0, []string{"golang.org/x/sys/unix"}},
 	"internal/unixsock":  {0, nil},
 	"internal/local":     {0, []string{"golang.org/x/net/idna"}},

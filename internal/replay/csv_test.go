@@ -15,7 +15,7 @@ import (
 // readAll reads a file whole, and gives its visits and what was wrong.
 func readAll(t testing.TB, text string, format Format) (visits []*Visit, troubles []string, in *Input) {
 	t.Helper()
-	in, err := Open("file", strings.NewReader(text), format)
+	in, err := Open("file", strings.NewReader(text), Reading{Format: format, Newest: began})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestGzipAndItsEnd(t *testing.T) {
 		if !whole {
 			data = data[:len(data)-12]
 		}
-		in, err := Open("file.gz", bytes.NewReader(data), Auto)
+		in, err := Open("file.gz", bytes.NewReader(data), Reading{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,18 +182,18 @@ func TestGzipAndItsEnd(t *testing.T) {
 
 func TestFilesThatCannotBeRead(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                            "not recognised",
-		"a,b\n1,2\n":                  "not recognised",
+		"":                            "it is empty",
+		"a,b\n1,2\n":                  "neither a log nor CSV",
 		"\x1f\x8b\x08nothing of gzip": "file: ",
 	} {
-		if _, err := Open("file", strings.NewReader(text), Auto); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Open("file", strings.NewReader(text), Reading{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := Open("file", strings.NewReader("a,b\n1,2\n"), CSV); err == nil || !strings.Contains(err.Error(), "no column client_ip") {
+	if _, err := Open("file", strings.NewReader("a,b\n1,2\n"), Reading{Format: CSV}); err == nil || !strings.Contains(err.Error(), "no column client_ip") {
 		t.Errorf("CSV without the column: %v", err)
 	}
-	if _, err := Open("file", strings.NewReader(""), CSV); err == nil {
+	if _, err := Open("file", strings.NewReader(""), Reading{Format: CSV}); err == nil {
 		t.Error("nothing at all was taken for CSV")
 	}
 }
@@ -220,7 +220,7 @@ func FuzzCSV(f *testing.F) {
 	f.Add("client_ip,spf,date,mail_from_domain,ptr_state\n192.0.2.7,pass,2026-01-01,<>,none\n,,,,\n")
 	p := testPolicy(f, "standard", began, nil)
 	f.Fuzz(func(t *testing.T, text string) {
-		in, err := Open("fuzz", strings.NewReader(text), CSV)
+		in, err := Open("fuzz", strings.NewReader(text), Reading{Format: CSV})
 		if err != nil {
 			return
 		}

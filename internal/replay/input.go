@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // A Format says what a file holds.
@@ -47,8 +48,15 @@ type reader interface {
 	next() (v *Visit, wrong string, ok bool)
 }
 
+// Reading says how a file is read. The zero Reading finds out what it is.
+type Reading struct {
+	Format Format
+	Zone   *time.Location // of dates in logs without one; nil is UTC
+	Newest time.Time      // when the file was written last: dates without a year are not after it
+}
+
 // Open begins to read a file, plain or by gzip. name stands in messages.
-func Open(name string, r io.Reader, format Format) (*Input, error) {
+func Open(name string, r io.Reader, o Reading) (*Input, error) {
 	in := &Input{name: name}
 	buffered := bufio.NewReaderSize(r, maxLine)
 	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
@@ -60,9 +68,9 @@ func Open(name string, r io.Reader, format Format) (*Input, error) {
 	} else {
 		in.lines = newLines(buffered)
 	}
-	err := in.open(format)
-	if errors.Is(err, errNothing) && in.lines.err != nil {
-		err = in.lines.err
+	err := in.open(&o)
+	if _, broken := in.lines.r.Peek(1); err != nil && broken != nil && !errors.Is(broken, io.EOF) {
+		err = broken
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -70,12 +78,21 @@ func Open(name string, r io.Reader, format Format) (*Input, error) {
 	return in, nil
 }
 
-func (in *Input) open(format Format) error {
-	if format == Postfix || format == Sendmail {
-		return errors.New("logs are not read in this version yet, only CSV")
+func (in *Input) open(o *Reading) error {
+	begins := in.lines.peek(maxLine)
+	format := o.Format
+	switch {
+	case format != Auto:
+	case len(begins) == 0:
+		return errNothing
+	case looksLikeCSV(begins):
+		format = CSV
+	case !looksLikeLog(begins):
+		return errors.New("neither a log nor CSV with a column client_ip; if it is, name what it is by --format")
 	}
-	if format == Auto && !looksLikeCSV(in.lines.peek(4096)) {
-		return errors.New("the format is not recognised; name it by --format")
+	if format != CSV {
+		in.Header, in.from = logColumns, newLog(in.lines, format, o.Zone, o.Newest)
+		return nil
 	}
 	c, err := newCSV(in.lines)
 	if err != nil {
@@ -114,6 +131,14 @@ func (in *Input) Next() (v *Visit, trouble *Trouble, ok bool) {
 		trouble = &Trouble{File: in.name, Line: in.lines.number, What: wrong}
 	}
 	return v, trouble, ok
+}
+
+// Note tells what the lines of a log were about, once all are read; "" of CSV.
+func (in *Input) Note() string {
+	if l, ok := in.from.(*logReader); ok {
+		return l.note()
+	}
+	return ""
 }
 
 // Err is what ended the file before its time.

@@ -153,7 +153,7 @@ func TestCorpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	in, err := Open("train.csv.gz", f, Auto)
+	in, err := Open("train.csv.gz", f, Reading{})
 	if err != nil {
 		t.Fatal(err)
 	}
