@@ -10,6 +10,12 @@ import (
 	"mailprofiled/profile"
 )
 
+// testPoints are the points of the tests: those of the baselines may change.
+var testPoints = map[string]float64{
+	"rdns-missing": 6, "rdns-unconfirmed": 3, "rdns-generic": 2, "rdns-dynamic": 5, "helo-localhost": 10, "helo-literal-mismatch": 10,
+	"helo-not-fqdn": 3, "helo-not-client": 0.5, "helo-unrelated": 0.5, "helo-generic": 1.5, "from-syntax": 1, "spf-fail": 4, "spf-softfail": 1, "relation": -8,
+}
+
 // testPolicy is a policy of a baseline whose clock stands at start; change, which
 // may be nil, changes it.
 func testPolicy(t testing.TB, baseline string, start time.Time, change func(*profile.Policy)) *Policy {
@@ -17,6 +23,15 @@ func testPolicy(t testing.TB, baseline string, start time.Time, change func(*pro
 	policy, err := profile.Baseline(baseline)
 	if err != nil {
 		t.Fatal(err)
+	}
+	policy.TempfailScore, policy.RejectScore = 5, 10
+	factor := map[string]float64{"standard": 1, "cautious": 0.8, "strict": 1.5}[baseline]
+	for id := range policy.Points {
+		points := testPoints[id]
+		if points > 0 {
+			points *= factor
+		}
+		policy.Points[id] = profile.Points{Value: points}
 	}
 	if change != nil {
 		change(policy)

@@ -83,9 +83,9 @@ func (v *Visit) given(assume bool) engine.Given {
 		g.From, g.DomainOnly = somebodyAt+v.From+">", true
 	}
 	if g.DomainOnly {
-		g.SPF.Domain = v.From
+		g.SPF.Domain = strings.ToLower(v.From)
 	} else if _, domain, ok := strings.Cut(v.From, "@"); ok {
-		g.SPF.Domain = domain
+		g.SPF.Domain = strings.ToLower(domain)
 	}
 	for _, rcpt := range v.Rcpts {
 		g.Rcpts = append(g.Rcpts, bracketed(rcpt))
