@@ -25,7 +25,7 @@ func testPolicy(t testing.TB, baseline string, start time.Time, change func(*pro
 		t.Fatal(err)
 	}
 	policy.TempfailScore, policy.RejectScore = 5, 10
-	factor := map[string]float64{"standard": 1, "cautious": 0.8, "strict": 1.5}[baseline]
+	factor := map[string]float64{"standard": 1, "cautious": 0.75, "strict": 1.5}[baseline]
 	for id := range policy.Points {
 		points := testPoints[id]
 		if points > 0 {

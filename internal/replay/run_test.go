@@ -46,7 +46,7 @@ func TestRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(all[1][4:], "|"); got != "reject|550|5.7.1|16|helo-localhost:10,rdns-missing:6|reject|550|5.7.1|12.8|helo-localhost:8,rdns-missing:4.8" {
+	if got := strings.Join(all[1][4:], "|"); got != "reject|550|5.7.1|16|helo-localhost:10,rdns-missing:6|reject|550|5.7.1|12|helo-localhost:7.5,rdns-missing:4.5" {
 		t.Errorf("compared: %s", got)
 	}
 }
