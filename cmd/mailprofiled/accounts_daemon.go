@@ -103,7 +103,7 @@ func (a accountDesk) standing(g *generation, s *ratelimit.Subject, now time.Time
 	for _, role := range []string{engine.RoleSubmission, engine.RoleMX} {
 		at := *s
 		at.Listener = role
-		for _, o := range g.limits.Rules.Standing(a.d.counted.Table, &at, now) {
+		for _, o := range g.limits.Rules.Standing(a.d.counted.Desk(), &at, now) {
 			used[o.Limit] = o
 		}
 	}
@@ -339,7 +339,7 @@ func (a accountDesk) Reset(by, name string) (*admin.Changed, error) {
 	changed.Counters = len(changed.Limits)
 	for _, role := range []string{engine.RoleSubmission, engine.RoleMX} {
 		if s.Listener = role; g.limits.Rules != nil {
-			g.limits.Rules.Reset(a.d.counted.Table, s, now)
+			g.limits.Rules.Reset(a.d.counted.Desk(), s, now)
 		}
 	}
 	a.log(g, "counters reset by command", by, &ratelimit.Exception{Account: key}, "limits", strings.Join(changed.Limits, ","))

@@ -47,6 +47,7 @@ type daemon struct {
 
 	current  atomic.Pointer[generation]
 	turn     chan struct{} // holds a token while somebody reloads
+	rekeyed  chan struct{} // limits are to be made anew: see followKey
 	stopping atomic.Bool
 	work     sync.WaitGroup // resolvers that are closing
 
@@ -59,7 +60,7 @@ type daemon struct {
 
 // newDaemon makes a daemon that logs to out, and opens nothing yet.
 func newDaemon(cfg *config.Config, out io.Writer) *daemon {
-	d := &daemon{first: cfg, started: time.Now(), out: out, turn: make(chan struct{}, 1)}
+	d := &daemon{first: cfg, started: time.Now(), out: out, turn: make(chan struct{}, 1), rekeyed: make(chan struct{}, 1)}
 	d.logs = logging.NewSwitch(d.newLogger(cfg))
 	d.logger = slog.New(d.logs)
 	d.metrics = admin.NewMetrics(d.status)
@@ -95,6 +96,8 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 		return err
 	}
 	defer d.closeState()
+	d.openShare(cfg)
+	defer d.counted.CloseShare()
 	g, err := d.newGeneration(cfg, own, hash)
 	if err != nil {
 		own.close()
@@ -113,6 +116,7 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	d.obeyHangups(beside, &all)
 	all.Go(func() { d.watch(ctx) })
 	all.Go(func() { d.followLists(beside) })
+	all.Go(func() { d.followKey(beside) })
 	all.Go(func() { d.health.Run(beside) })
 	stopped := context.AfterFunc(ctx, d.stop)
 	defer stopped()

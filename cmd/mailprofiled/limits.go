@@ -50,6 +50,7 @@ func printLimits(l *admin.Limits, w io.Writer) {
 	if l.Mode == "monitor" {
 		fmt.Fprintln(w, "in monitor mode nothing is refused: all of them only report")
 	}
+	printShared(l.Shared, l.Now, w)
 	if l.ByAge && l.Now.Before(l.Learnt) {
 		fmt.Fprintf(w, "accounts first seen before %s are of unknown age: limits by age only report on them (accounts.learn)\n", minuteText(l.Learnt))
 	}
@@ -89,7 +90,7 @@ func (d *daemon) limits() *admin.Limits {
 	g := d.enter()
 	defer g.leave()
 	now := time.Now()
-	l := &admin.Limits{Now: now, Mode: mode(g.cfg), Limits: []admin.Limit{}, ByAge: asksAge(g.cfg.Limits)}
+	l := &admin.Limits{Now: now, Mode: mode(g.cfg), Limits: []admin.Limit{}, ByAge: asksAge(g.cfg.Limits), Shared: d.shareStatus()}
 	l.Began, l.Learnt = d.counted.Accounts.Began(now)
 	for i := range g.cfg.Limits {
 		x := limitOf(&g.cfg.Limits[i])

@@ -88,6 +88,9 @@ func printStatus(s *admin.Status, w io.Writer) {
 		row("harvest", "%s", harvestText(&s.Directory.Harvest))
 	}
 	row("limits", "%s", limitsText(&s.Limits))
+	if s.Shared != nil {
+		row("shared", "%s", plain(sharedText(s.Shared, s.Now)))
+	}
 	row("state", "%s", stateText(s))
 	row("log", "%s lost", count(int(s.Log.LostLines), "line"))
 	tw.Flush()
@@ -131,6 +134,7 @@ func attention(s *admin.Status) []string {
 	}
 	all = append(all, geoAttention(s)...)
 	all = append(all, directoryAttention(s)...)
+	all = append(all, sharedAttention(s)...)
 	if n := s.Sessions.Limited + s.Sessions.TurnedAway; n > 0 {
 		say("%d sessions found no place, and were answered by milter.on_failure: raise milter.max_sessions", n)
 	}

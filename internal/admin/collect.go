@@ -107,7 +107,7 @@ var readings = []reading{
 	measures("memory_keys", "Addresses, networks and operators of servers that are remembered.", func(s *Status) float64 { return float64(s.Memory.Keys) }),
 	measures("memory_room", "For how many there is room: memory.size.", func(s *Status) float64 { return float64(s.Memory.Room) }),
 	counts("memory_evicted_total", "Of these, those forgotten for want of room.", func(s *Status) uint64 { return s.Memory.Evicted }),
-	counts("store_errors_total", "Failures of the store that keeps state.", func(s *Status) uint64 { return s.Store.Errors }),
+	counts("store_errors_total", "Failures of the stores of state, on disk and shared.", func(s *Status) uint64 { return s.Store.Errors + s.Shared.errors() }),
 	measures("store_bytes", "What the state takes on disk.", func(s *Status) float64 { return float64(s.Store.Bytes) }),
 	measures("store_kept", "Whether changes of the state are on disk within a second.", func(s *Status) float64 { return truth(s.Store.Kept) }),
 	measures("accounts_learning", "Whether accounts that are first seen now are of unknown age.", func(s *Status) float64 { return truth(s.Limits.Learning) }),
@@ -140,6 +140,12 @@ var (
 	listAsked   = desc("list_queries_total", "Questions of visits asked of a DNS list.", "list")
 	listUnknown = desc("list_unknown_total", "Of these, those without a usable answer.", "list")
 	listHarsher = desc("list_harsher_total", "Answers that would have been milder without a DNS list.", "list")
+	sharedUp    = desc("shared_up", "Whether limits are counted together with other machines now.")
+	sharedAlone = desc("shared_local_total", "Decisions of limits that were made without the shared store.")
+	sharedCalls = desc("shared_calls_total", "Calls of the shared store.")
+	sharedFails = desc("shared_errors_total", "Of these, those that failed or came too late.")
+	sharedPeers = desc("shared_machines", "Machines that count together, with this one.")
+	sharedAway  = desc("shared_machines_away", "Of these, those that have not been heard of.")
 	buildDesc   = desc("build_info", "The program that runs.", "version", "commit")
 )
 
@@ -156,7 +162,8 @@ func (c snapshot) Describe(to chan<- *prometheus.Desc) {
 	for _, r := range readings {
 		to <- r.desc
 	}
-	for _, d := range []*prometheus.Desc{queriesDesc, secondsDesc, listHits, listUp, listAsked, listUnknown, listHarsher, policyDesc, buildDesc} {
+	for _, d := range []*prometheus.Desc{queriesDesc, secondsDesc, listHits, listUp, listAsked, listUnknown, listHarsher, policyDesc, buildDesc,
+		sharedUp, sharedAlone, sharedCalls, sharedFails, sharedPeers, sharedAway} {
 		to <- d
 	}
 }
@@ -185,12 +192,38 @@ func (c snapshot) Collect(to chan<- prometheus.Metric) {
 		to <- counter(listUnknown, l.Unknown, l.List)
 		to <- counter(listHarsher, l.Harsher, l.List)
 	}
+	s.Shared.collect(to)
 	baseline, hash := s.Policy, ""
 	if i := strings.LastIndexByte(s.Policy, '-'); i >= 0 {
 		baseline, hash = s.Policy[:i], s.Policy[i+1:]
 	}
 	to <- gauge(policyDesc, 1, baseline, hash)
 	to <- gauge(buildDesc, 1, s.Version, s.Commit)
+}
+
+func (s *Shared) errors() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.Errors
+}
+
+func (s *Shared) collect(to chan<- prometheus.Metric) {
+	if s == nil {
+		return
+	}
+	away := 0
+	for _, m := range s.Machines {
+		if m.Away {
+			away++
+		}
+	}
+	to <- gauge(sharedUp, truth(s.Up))
+	to <- counter(sharedAlone, s.Locally)
+	to <- counter(sharedCalls, s.Calls)
+	to <- counter(sharedFails, s.Errors)
+	to <- gauge(sharedPeers, float64(len(s.Machines)))
+	to <- gauge(sharedAway, float64(away))
 }
 
 // seconds makes a histogram of what the resolver has counted.

@@ -20,6 +20,7 @@ type Limits struct {
 	Mode   string    `json:"mode"`  // monitor: all of them only report
 	Began  time.Time `json:"began"` // the state: nothing is known of before
 	Limits []Limit   `json:"limits"`
+	Shared *Shared   `json:"shared"` // null: each machine counts for itself
 
 	// ByAge: some of them ask for the age of accounts. Those first seen before
 	// Learnt are of unknown age: they are only reported on, until they have been

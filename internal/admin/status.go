@@ -42,10 +42,11 @@ type Status struct {
 
 	Directory Directory `json:"directory"`
 
-	Store Store       `json:"store"`
-	Lists []DNSList   `json:"lists"` // in the order of lists.use
-	Local []LocalRule `json:"local"` // the operator's own rules, in their order
-	Geo   []Database  `json:"geo"`   // databases in use
+	Store  Store       `json:"store"`
+	Shared *Shared     `json:"shared"` // limits that machines count together; null: they do not
+	Lists  []DNSList   `json:"lists"`  // in the order of lists.use
+	Local  []LocalRule `json:"local"`  // the operator's own rules, in their order
+	Geo    []Database  `json:"geo"`    // databases in use
 }
 
 // LimitStatus is how limits are. All of them: see Limits.
@@ -70,6 +71,29 @@ type Store struct {
 	SetAside  int       `json:"set_aside"` // damaged files, for the operator to look at
 	Accounts  int       `json:"accounts"`
 	Counters  int       `json:"counters"`
+}
+
+// Shared is how limits are counted together with other machines.
+type Shared struct {
+	At       string          `json:"at"`      // the server, without its password
+	Machine  string          `json:"machine"` // the name of this one
+	Up       bool            `json:"up"`      // it is asked; else each machine counts its part by itself
+	Since    time.Time       `json:"since"`   // of Up, or of being away
+	Error    string          `json:"error"`
+	Remedy   string          `json:"remedy"`
+	Warning  string          `json:"warning"` // what is wrong with how the server is set up
+	Machines []SharedMachine `json:"machines"`
+	Calls    uint64          `json:"calls"`
+	Errors   uint64          `json:"errors"`
+	Locally  uint64          `json:"locally"` // decisions made without it
+}
+
+// A SharedMachine is one of the machines that count together, as of the last time that
+// their server answered.
+type SharedMachine struct {
+	Name    string  `json:"name"`
+	SilentS float64 `json:"silent_s"`
+	Away    bool    `json:"away"` // silent for so long that it may be counting by itself
 }
 
 // A DNSList is how one DNS list in use is, and what it does. Figures are since the

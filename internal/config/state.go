@@ -8,7 +8,8 @@ import (
 
 // State is where the daemon keeps what outlives it.
 type State struct {
-	Path string // an absolute directory, which need not be there
+	Path  string // an absolute directory, which need not be there
+	Redis Redis  // where limits are shared with other machines
 }
 
 func stateKeys() []Key {
@@ -18,6 +19,11 @@ func stateKeys() []Key {
 			Kind:  textKind("path", "/var/lib/mailprofiled", statePath, formatText),
 			Doc:   `The directory for what outlives the daemon. The counters of limits and the ages of accounts, and hash.key, which log.addresses = "hashed" makes. Where it is not there, nothing is kept: all of it begins anew with each start, and that is said.`,
 			field: func(c *Config) any { return &c.State.Path },
+		},
+		{
+			Name: "state.redis", Default: "", Kind: redisKind(),
+			Doc:   `A Redis or Valkey server in which several machines count limits together: "redis://host:6379/0", "rediss://user:password@host:6379/0" for TLS, "unix:/run/redis/redis.sock". The password, or all of it, may be "file:/path", whose one line it is; it is shown nowhere. While the server is away each machine counts its part of each limit. Empty: each counts for itself.`,
+			field: func(c *Config) any { return &c.State.Redis },
 		},
 	}
 }

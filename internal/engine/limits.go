@@ -153,6 +153,9 @@ func limitHits(d *ratelimit.Decision) []profile.LimitHit {
 
 func limitHit(o *ratelimit.Over, text string) profile.LimitHit {
 	detail := fmt.Sprintf("%d of %d %s in %s used", o.Used, o.Max, o.Count, windowText(o.Window))
+	if o.Part < o.Max {
+		detail += fmt.Sprintf(", held to its part of %d: not all machines can be asked", o.Part)
+	}
 	if !o.Again.IsZero() {
 		detail += ", again after " + o.Again.UTC().Format("2006-01-02 15:04:05 UTC")
 	}

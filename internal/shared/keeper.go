@@ -234,7 +234,7 @@ func (s *Store) beat(ctx context.Context, l *link, from string, next *string) er
 		}
 		m := Machine{name, time.Duration(ms) * time.Millisecond}
 		names, machines = append(names, name), append(machines, m)
-		if m.Silent > silentAfter && name != s.o.Machine {
+		if m.Away() && name != s.o.Machine {
 			silent = append(silent, name)
 		}
 	}

@@ -31,3 +31,11 @@ func (s *Store) join1(t testing.TB) {
 	}
 	s.link.Store(l)
 }
+
+// beat1 has it learn who else is there.
+func (s *Store) beat1(t testing.TB) {
+	t.Helper()
+	if err := s.beat(context.Background(), s.link.Load(), "0", new(string)); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -120,3 +120,18 @@ func (w *watched) String() string {
 func (r *redisServer) options(machine string) Options {
 	return Options{Network: "unix", Address: r.socket, Machine: machine, Key: Key{1, 2, 3}, Logger: slog.New(slog.DiscardHandler)}
 }
+
+// copyTo copies a key to another server, as a replica has it.
+func (r *redisServer) copyTo(t testing.TB, other *redisServer, key string) {
+	t.Helper()
+	dump := exec.Command(filepath.Join(os.Getenv("E2E_REDIS"), "redis-cli"), "-s", r.socket, "--raw", "DUMP", key)
+	out, err := dump.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	restore := exec.Command(filepath.Join(os.Getenv("E2E_REDIS"), "redis-cli"), "-s", other.socket, "-x", "RESTORE", key, "0")
+	restore.Stdin = bytes.NewReader(bytes.TrimSuffix(out, []byte("\n")))
+	if out, err := restore.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("OK")) {
+		t.Fatalf("%v: %s", err, out)
+	}
+}

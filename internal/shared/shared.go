@@ -51,6 +51,9 @@ type Store struct {
 	link    atomic.Pointer[link] // nil: there is none
 	lost    chan error           // why a link is of no use any more; with room for one
 
+	onceAsked sync.Once
+	first     chan struct{} // closed when it was asked for once
+
 	mu     sync.Mutex
 	memory Memory
 	status Status
@@ -66,11 +69,15 @@ var ErrAway = errors.New("the shared store is away")
 
 // New returns a Store that is away until Start.
 func New(o Options) *Store {
-	s := &Store{o: o, peers: ratelimit.NewPeers(o.Machine), scripts: newScripts(serverClock), lost: make(chan error, 1), memory: o.Memory}
+	s := &Store{o: o, peers: ratelimit.NewPeers(o.Machine), scripts: newScripts(serverClock), lost: make(chan error, 1), memory: o.Memory, first: make(chan struct{})}
 	s.peers.Set(o.Memory.Machines)
 	s.status.Since = time.Now()
 	return s
 }
+
+// Asked gives a channel that is closed when the server has been asked for the first
+// time, whether it answered or not.
+func (s *Store) Asked() <-chan struct{} { return s.first }
 
 // Peers gives what the store tells of the other machines.
 func (s *Store) Peers() *ratelimit.Peers { return s.peers }
@@ -101,6 +108,9 @@ type Machine struct {
 	Name   string
 	Silent time.Duration // since it was last heard of
 }
+
+// Away reports whether it may be counting by itself.
+func (m Machine) Away() bool { return m.Silent > silentAfter }
 
 // Status gives the status. It waits for nothing.
 func (s *Store) Status() Status {

@@ -25,6 +25,7 @@ func (s *Store) back(l *link) {
 	s.status.Up, s.status.Since, s.status.Err, s.status.Remedy = true, time.Now(), nil, ""
 	machines, warning := len(s.status.Machines), s.status.Warning
 	s.mu.Unlock()
+	s.onceAsked.Do(func() { close(s.first) })
 	args := []any{"at", s.o.Address, "machines", machines}
 	if was != nil {
 		args = append(args, "away", time.Since(since).Round(time.Millisecond).String())
@@ -49,6 +50,7 @@ func (s *Store) away(err error) {
 	}
 	s.status.Err, s.status.Remedy = err, remedy
 	s.mu.Unlock()
+	s.onceAsked.Do(func() { close(s.first) })
 	if !told {
 		machines, _ := s.peers.Count()
 		s.o.Logger.Error("the shared store is away: each machine counts its part of each limit by itself",
@@ -83,7 +85,8 @@ func remedyFor(err error) string {
 		return "the server cannot write its own snapshot: look at its log and disk"
 	case "MOVED", "CLUSTERDOWN", "CROSSSLOT":
 		return "the server is part of a cluster: name one that is not"
-	case "ERR":
+	case "":
+	default:
 		return "look at the server: it must be Redis 6 or later, or Valkey, with scripts and the database of state.redis"
 	}
 	var invalid x509.CertificateInvalidError

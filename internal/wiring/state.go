@@ -26,6 +26,10 @@ type Counters struct {
 	Recent     *memory.Recent        // which was behind an id
 	Retries    *memory.Retries       // who was asked to come back, and who did
 
+	share      *Share // with other machines; nil for none
+	shareSpace shareSpace
+	key        keyring // of limits that are shared
+
 	secret  ratelimit.Secret
 	busiest *memory.Busiest // accounts that met limits, of the engines of now
 	hashed  bool            // how it names them
@@ -58,6 +62,7 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 		kept.Add("exceptions", c.Grants)
 		kept.Add("retries", retrySpace{c.Retries})
 		kept.Add("servers", serverSpace{c.Servers})
+		kept.Add("share", &c.shareSpace)
 	}
 	return c
 }
@@ -92,11 +97,15 @@ func (c *Counters) LimitsWhere(cfg *config.Config, file *accounts.File, stack *d
 	if len(limits) == 0 {
 		return engine.Limits{}, nil
 	}
-	rules, err := ratelimit.NewRules(limits, c.secret, c.Exceptions)
+	secret := c.secret
+	if c.share != nil {
+		secret = c.key.use()
+	}
+	rules, err := ratelimit.NewRules(limits, secret, c.Exceptions)
 	if err != nil {
 		return engine.Limits{}, err
 	}
-	return engine.Limits{Rules: rules, Store: c.Table, Accounts: c.Accounts, Born: born(file, stack), Watch: c.busiest}, nil
+	return engine.Limits{Rules: rules, Store: c.store(), Accounts: c.Accounts, Born: born(file, stack), Watch: c.busiest}, nil
 }
 
 // bySetting is a limit as [points] has it; false: it is switched off. One that is
