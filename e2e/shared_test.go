@@ -189,7 +189,9 @@ func TestAWrongPasswordStopsNoMail(t *testing.T) {
 		}
 	}
 	quit(t, c)
-	h.shared(t, func(s *admin.Shared) bool { return strings.Contains(s.Remedy, "correct user and password in state.redis") })
+	h.shared(t, func(s *admin.Shared) bool {
+		return strings.Contains(s.Remedy, "correct user and password in state.redis")
+	})
 	status := h.control(t, "status")
 	status.has(t, `(?m)^! limits are not shared, .*WRONGPASS`)
 	for _, text := range []string{string(status), h.daemon.log.String(), string(h.control(t, "status", "--json"))} {
