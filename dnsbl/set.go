@@ -267,6 +267,7 @@ func (v *view) take(record []byte, whole, registered bool) {
 func (v *view) fill(a *Answer, e kept) {
 	fresh := e.expires > v.now
 	switch {
+	case e.expires+staleTicks <= v.now: // it may even no longer be there: nothing is known
 	case e.holds != trouble:
 		a.Stale, a.Cached = !fresh, true
 		a.State, a.Reason = Clear, ""

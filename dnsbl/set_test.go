@@ -431,6 +431,24 @@ func TestOldAnswersServeWhenTheBudgetEnds(t *testing.T) {
 	})
 }
 
+// Of a name and of its registered domain two records are kept: what is older than
+// any answer may be is not brought back by the other one.
+func TestAnswersOlderThanTheyMayBeAreGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "surbl")
+		w.zone.set("bad.example.multi.surbl.org", "127.0.0.64")
+		sub := Subject{Name: "www.bad.example", Stage: Mail}
+		if got := saidAll(w.Ask(t.Context(), sub, nil)); !strings.Contains(got, "hit") {
+			t.Fatal(got)
+		}
+		time.Sleep(12 * time.Hour)
+		w.zone.failing("multi.surbl.org", "budget")
+		if got := saidAll(w.Ask(t.Context(), sub, nil)); strings.Contains(got, "hit") {
+			t.Errorf("after half a day: %s", got)
+		}
+	})
+}
+
 func TestTheWatchIsToldBeforeAnybody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "spamhaus-zen")

@@ -94,9 +94,15 @@ func (v *Visit) askClientLists() {
 	if v.e.o.Lists == nil {
 		return
 	}
-	v.lists.connect = v.askLists(nil, dnsbl.Subject{Addr: v.client.Addr, Stage: dnsbl.Connect})
+	if !v.isOurs() {
+		v.lists.connect = v.askLists(nil, dnsbl.Subject{Addr: v.client.Addr, Stage: dnsbl.Connect})
+	}
 	v.askPTRLists()
 }
+
+// isOurs reports whether the client has one of our own addresses: by the
+// configuration, or by what the MTA told. Whatever lists say of it, it is no stranger.
+func (v *Visit) isOurs() bool { return slices.Contains(v.us.Addrs, v.client.Addr) }
 
 // askPTRLists starts the questions about the confirmed names of the client, when
 // these are known.
@@ -187,7 +193,9 @@ func (v *Visit) askMailLists() {
 	switch path := &v.tx.path; {
 	case path.Given != profile.Shown:
 	case path.Null:
-		v.tx.lists = v.askLists(nil, dnsbl.Subject{Addr: v.client.Addr, Stage: dnsbl.Bounce})
+		if !v.isOurs() {
+			v.tx.lists = v.askLists(nil, dnsbl.Subject{Addr: v.client.Addr, Stage: dnsbl.Bounce})
+		}
 	case path.Domain != "":
 		v.tx.lists = v.askLists(nil, dnsbl.Subject{Name: path.Domain, Stage: dnsbl.Mail})
 	}

@@ -217,7 +217,7 @@ const sampleEvery = 16
 // those has gone mad. Nobody waits for it, and it judges nothing.
 func (v *Visit) sampleLists() {
 	e := v.e
-	if e.o.Lists == nil || e.o.ListWatch == nil || v.lists.connect != nil || e.trusted.Add(1)%sampleEvery != 1 {
+	if e.o.Lists == nil || e.o.ListWatch == nil || v.lists.connect != nil || v.isOurs() || e.trusted.Add(1)%sampleEvery != 1 {
 		return // of who was asked about as a stranger, watchLists tells
 	}
 	sub := dnsbl.Subject{Addr: v.client.Addr, Stage: dnsbl.Connect}

@@ -43,6 +43,7 @@ func TestListsAreAskedAboutWhatTheyCanSpeakOf(t *testing.T) {
 		{"a private address", Client{Addr: addr("10.0.0.9")}, func(v *Visit) { send(v, "<>") }, ""},
 		{"a loopback address", Client{Addr: addr("127.0.0.1")}, visit, ""},
 		{"our own address", Client{Addr: addr("192.0.2.99")}, func(v *Visit) { send(v, "<>") }, ""},
+		{"an address of the MTA's own, by its word", Client{Addr: good.Addr, MTA: MTA{IfAddr: good.Addr}}, func(v *Visit) { send(v, "<>") }, ptr},
 		{"a local client", Client{Local: true}, visit, ""},
 		{"an exempt client", Client{Addr: addr("192.0.2.7"), Door: &Door{Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}, visit, ""},
 		{"a HELO of no name", good, func(v *Visit) { v.Helo("[192.0.2.7]") }, connect + " " + ptr},
