@@ -80,9 +80,7 @@ func (s *Store) visit(ctx context.Context, f *ratelimit.Fallback) error {
 		s.leave(l)
 		return err
 	}
-	hearing, cancel := context.WithTimeout(ctx, ratelimit.SharedTimeout)
-	defer cancel()
-	l.hear(hearing)
+	l.hear(ctx)
 	return err
 }
 

@@ -176,6 +176,8 @@ func (l *link) listen(ctx context.Context, claimed func(string)) error {
 // most as long as ctx: what others claimed must be known before anything is counted
 // without it.
 func (l *link) hear(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, ratelimit.SharedTimeout)
+	defer cancel()
 	select {
 	case <-l.heard:
 	case <-ctx.Done():

@@ -73,8 +73,6 @@ func (r *redisServer) start(t testing.TB) {
 	}
 }
 
-func (r *redisServer) kill() { _ = r.cmd.Process.Kill(); <-r.gone }
-
 func (r *redisServer) signal(t testing.TB, s syscall.Signal) {
 	t.Helper()
 	if err := r.cmd.Process.Signal(s); err != nil {
