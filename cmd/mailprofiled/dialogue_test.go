@@ -110,9 +110,16 @@ func startDaemon(t *testing.T, text string, dns *dnstest.Server) string {
 	return socket
 }
 
+// stateless is for configurations of which nothing is to be kept: the default place
+// is that of the machine's own daemon.
+const stateless = "state.path = \"/no/such/place\"\n"
+
 // runDaemon lets a daemon serve until the test ends.
 func runDaemon(t *testing.T, d *daemon) {
 	t.Helper()
+	if strings.HasPrefix(d.first.State.Path, "/var/") {
+		t.Fatalf("state.path is %s: the test would read and write the state of this machine", d.first.State.Path)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, ready := make(chan error, 1), make(chan struct{})
 	go func() { ended <- d.serve(ctx, func() { close(ready) }) }()

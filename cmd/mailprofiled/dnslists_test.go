@@ -26,7 +26,7 @@ const listZones = badZone + `example. 300 IN SOA ns.example. hostmaster.example.
 // listing makes a configuration by which the client of a house is deferred for being
 // on one list; another list is of the zone named.
 func listing(dns *dnstest.Server, zone string) string {
-	text := fmt.Sprintf("mode = \"enforce\"\nus.domains = [\"here.example\"]\ndns.servers = [%q]\nretry.after = \"1h\"\n[points]\n\"rdns-missing\" = 0.0\n", dns.Addr())
+	text := fmt.Sprintf(stateless+"mode = \"enforce\"\nus.domains = [\"here.example\"]\ndns.servers = [%q]\nretry.after = \"1h\"\n[points]\n\"rdns-missing\" = 0.0\n", dns.Addr())
 	for _, id := range []string{"bl.example", zone} {
 		if id != "" {
 			text += fmt.Sprintf("[[lists.own]]\nid = %q\nzone = %q\nask = [\"ip4\"]\nat = [\"connect\"]\n"+

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -82,7 +83,8 @@ func asked(ts *testscript.TestScript, neg bool, _ []string) {
 	}
 }
 
-// fillIn puts folder and DNS server into the configurations of a script.
+// fillIn puts folder and DNS server into the configurations of a script, and at their
+// end a state.path where they name none: the default is that of this machine.
 func fillIn(dir, dns string) error {
 	files, err := filepath.Glob(dir + "/*.toml")
 	if err != nil {
@@ -93,6 +95,9 @@ func fillIn(dir, dns string) error {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
+		}
+		if !bytes.Contains(text, []byte("state")) {
+			text = append(text, "\n[state]\npath = \"WORK/none\"\n"...)
 		}
 		if err := os.WriteFile(file, []byte(words.Replace(string(text))), 0o600); err != nil {
 			return err

@@ -18,7 +18,7 @@ func TestLogNobodyReadsAnyMore(t *testing.T) {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "milter.sock")
 	path := filepath.Join(dir, "mailprofiled.toml")
-	text := "mode = \"enforce\"\ndns.servers = [\"127.0.0.1:1\"]\nmilter.listen = [\"unix:" + socket + "\"]\n"
+	text := stateless + "mode = \"enforce\"\ndns.servers = [\"127.0.0.1:1\"]\nmilter.listen = [\"unix:" + socket + "\"]\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ const badZone = "good.example. 300 IN MX 10 mail.good.example.\nmail.good.exampl
 // judging makes a configuration by which the client of a house is answered alike
 // each time: by so many points for its missing name.
 func judging(dns *dnstest.Server, points float64) string {
-	return fmt.Sprintf("mode = \"enforce\"\nus.domains = [\"here.example\"]\ndns.servers = [%q]\nretry.after = \"1h\"\n[points]\n\"rdns-missing\" = %.1f\n", dns.Addr(), points)
+	return fmt.Sprintf(stateless+"mode = \"enforce\"\nus.domains = [\"here.example\"]\ndns.servers = [%q]\nretry.after = \"1h\"\n[points]\n\"rdns-missing\" = %.1f\n", dns.Addr(), points)
 }
 
 // TestReloadUnderLoad: while the configuration changes as fast as it can be
@@ -368,7 +368,7 @@ func TestTwoDaemonsAtDefaultPlaces(t *testing.T) {
 	for _, name := range []string{"a.sock", "b.sock"} {
 		socket := filepath.Join(t.TempDir(), name)
 		path := filepath.Join(t.TempDir(), "m.toml")
-		text := fmt.Sprintf("mode = \"monitor\"\ndns.servers = [%q]\nmilter.listen = [%q]\n", dns.Addr(), "unix:"+socket)
+		text := fmt.Sprintf(stateless+"mode = \"monitor\"\ndns.servers = [%q]\nmilter.listen = [%q]\n", dns.Addr(), "unix:"+socket)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -130,7 +130,7 @@ m.toml:16: lists.own.codes.points is text; write a number, without quotes`
 	}
 }
 
-const hush = "hush-hush-9921"
+const hush = "hush-hush-992199219921"
 
 func TestSecrets(t *testing.T) {
 	dir := write(t, map[string]string{
@@ -156,7 +156,7 @@ func TestSecrets(t *testing.T) {
 		{"file: written otherwise", `"File:/etc/x"`, `lists.keys.zen looks like a file, but is not written so; write "file:/path"`},
 		{"a control character", `"` + hush + `\n"`, `lists.keys.zen holds a control character; write it on one line`},
 		{"a space", `"` + hush + ` "`, `lists.keys.zen starts or ends with a space; remove the space`},
-		{"a number", `9921`, `lists.keys.zen is a whole number; write "file:/path", or the secret in quotes`},
+		{"a number", `992199219921`, `lists.keys.zen is a whole number; write "file:/path", or the secret in quotes`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestSecrets(t *testing.T) {
 			} else if want == "" {
 				t.Errorf("no secret")
 			}
-			if strings.Contains(shown, hush) || strings.Contains(shown, "9921") {
+			if strings.Contains(shown, hush) || strings.Contains(shown, "992199219921") {
 				t.Errorf("the secret is shown: %s", shown)
 			}
 		})
