@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -70,6 +71,38 @@ func Find(id string) (List, bool) {
 		return all[i], true
 	}
 	return List{}, false
+}
+
+// OfZone is the catalogue's list that is asked under a zone, in any case of letters, with
+// or without its last dot and a "{key}" before it. Where none is, it is the one whose zone
+// is the nearest above, and exact is false: what lies below is that operator's too.
+func OfZone(zone string) (l List, exact, ok bool) {
+	name, nearest := plainZone(zone), ""
+	for _, known := range catalogue() {
+		switch z := plainZone(known.Zone); {
+		case z == "" || name == "":
+		case z == name:
+			return known, true, true
+		case strings.HasSuffix(name, "."+z) && len(z) > len(nearest):
+			l, nearest = known, z
+		}
+	}
+	return l, false, nearest != ""
+}
+
+// plainZone is a zone as zones are compared.
+func plainZone(zone string) string {
+	return strings.TrimPrefix(strings.ToLower(strings.TrimSuffix(zone, ".")), "{key}.")
+}
+
+// Catalogued is the catalogue's list of that id, else the one that is asked under that
+// zone or above it.
+func (l *List) Catalogued() (List, bool) {
+	if known, ok := Find(l.ID); ok {
+		return known, true
+	}
+	known, _, ok := OfZone(l.Zone)
+	return known, ok
 }
 
 func parseCatalogue(text []byte) ([]List, error) {

@@ -228,8 +228,8 @@ func (c *Code) meets(d *Code) bool {
 	return a.first <= b.last && b.first <= a.last
 }
 
-// compare orders codes by precedence: an error that is not the rest beats all,
-// then the narrower beats the wider. Two different codes of a list that cover
+// compare orders codes by precedence: an error that is not the rest, and what says that
+// the list may be lying, beat all, then the narrower beats the wider. Two different codes of a list that cover
 // one address are never equal, but for bits, which all count.
 func (c *Code) compare(d *Code) int {
 	if by := cmp.Compare(c.rank(), d.rank()); by != 0 {
@@ -248,7 +248,7 @@ func (c *Code) compare(d *Code) int {
 }
 
 func (c *Code) rank() int {
-	if c.Kind == Error && c.reach.form != other {
+	if (c.Kind == Error || c.Suspect) && c.reach.form != other {
 		return 0
 	}
 	return 1

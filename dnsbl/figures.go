@@ -2,6 +2,7 @@ package dnsbl
 
 import (
 	"math/bits"
+	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -15,6 +16,7 @@ type figures struct {
 	took    latency
 	harsher atomic.Uint64
 	softer  atomic.Uint64
+	strange strange
 }
 
 // saw counts a question.
@@ -27,6 +29,39 @@ func (f *figures) saw(a *Answer) {
 		f.unknown.Add(1)
 	}
 	f.took.add(a.Took)
+}
+
+// strange counts answers within 127.0.0.0/8 that no code of a list declares: they weigh
+// nothing, and somebody should see what they mean.
+type strange struct {
+	n      atomic.Uint64
+	last   atomic.Pointer[netip.Addr]
+	toldAt atomic.Int64  // when the log was told, in nanoseconds; 0: never
+	told   atomic.Uint64 // how many there were then
+}
+
+// tellStrange is how far apart lines about the undeclared answers of one list are.
+const tellStrange = time.Hour
+
+// undeclared gives an address of an answer that no code declares, if there is one.
+func (a *Answer) undeclared() (netip.Addr, bool) {
+	for _, m := range a.Matches {
+		if m.Code == nil && m.Addr.IsLoopback() {
+			return m.Addr, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// saw counts an answer. It is true when the log is to be told, of so many since it was.
+func (s *strange) saw(addr netip.Addr, now time.Time) (since uint64, tell bool) {
+	n := s.n.Add(1)
+	s.last.Store(&addr)
+	last := s.toldAt.Load()
+	if last != 0 && now.UnixNano()-last < int64(tellStrange) || !s.toldAt.CompareAndSwap(last, now.UnixNano()) {
+		return 0, false
+	}
+	return n - s.told.Swap(n), true
 }
 
 // A latency is a histogram of how long questions took. Its steps are a quarter

@@ -1,6 +1,9 @@
 package dnsbl
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // A Standing is what is known of one list in use. Figures are since it came into
 // use; no key is in here.
@@ -18,6 +21,9 @@ type Standing struct {
 	Hits     uint64        // of these: listed, or spoken for
 	Unknown  uint64        // of these: without a usable answer
 	P50, P99 time.Duration // of the questions, at most a fifth too high; 0 before the first
+
+	Undeclared uint64     // answers with an address within 127.0.0.0/8 that no code of the list declares
+	Strange    netip.Addr // the last such address; the zero Addr before the first
 
 	Visits  uint64    // judged visits that it hit, also those answered from the cache
 	Alone   uint64    // of these: hit by no other list
@@ -63,6 +69,10 @@ func (h *Health) Snapshot() []Standing {
 func (f *figures) fill(s *Standing) {
 	s.Asked, s.Hits, s.Unknown = f.asked.Load(), f.hits.Load(), f.unknown.Load()
 	s.P50, s.P99 = f.took.percentiles()
+	s.Undeclared = f.strange.n.Load()
+	if last := f.strange.last.Load(); last != nil {
+		s.Strange = *last
+	}
 	s.Harsher, s.Softer = f.harsher.Load(), f.softer.Load()
 }
 

@@ -15,7 +15,9 @@ import (
 // HealthOptions are what a Health goes by.
 type HealthOptions struct {
 	// Logger gets one line for each change: "list state", with the keys list,
-	// from, to, reason and remedy; list is "all" when the resolver is meant. Nil: silent.
+	// from, to, reason and remedy; list is "all" when the resolver is meant. And at most
+	// one an hour for each list of answers that none of its codes declares: "list answer
+	// undeclared", with list, answer, count and remedy. Nil: silent.
 	Logger *slog.Logger
 	// Changed, if not nil, is told of the same. It is called from any goroutine
 	// and with no lock held.
@@ -229,6 +231,9 @@ func (h *Health) Saw(a *Answer) {
 		return
 	}
 	w.figures.saw(a)
+	if addr, ok := a.undeclared(); ok {
+		h.tellStrange(w, addr)
+	}
 	if a.State != Unknown {
 		if w.failing.Load() && !a.Stale {
 			h.settle(w, func(time.Time) (Change, bool) { w.state.answered(); return Change{}, false })
@@ -333,6 +338,14 @@ func (h *Health) tell(c Change) {
 	}
 	if h.changed != nil {
 		h.changed(c)
+	}
+}
+
+// tellStrange counts an answer that no code of its list declares, and writes a line of it
+// now and then.
+func (h *Health) tellStrange(w *watched, addr netip.Addr) {
+	if n, tell := w.figures.strange.saw(addr, time.Now()); tell && h.log != nil {
+		h.log.Warn("list answer undeclared", "list", w.id, "answer", addr.String(), "count", n, "remedy", remedyStrange)
 	}
 }
 

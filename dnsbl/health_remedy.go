@@ -18,6 +18,7 @@ const (
 	remedyVolume  = "ask less, or take a contract: this much is not free"
 	remedyZone    = "see the zone, for a misspelling"
 	remedyAsk     = "see the list's terms, and whether this resolver is registered"
+	remedyStrange = "it weighs nothing: see what the list's operator says that it means, and give it a code in a [[lists.own]] of this id"
 	remedyPoison  = "nothing, if it passes; else see whether you ask more than is free"
 )
 

@@ -365,6 +365,34 @@ func TestHealth(t *testing.T) {
 				w.wantLines()
 			}
 		}},
+		{"an answer that no code declares weighs nothing, is counted, and told of once an hour", func(w *ward) {
+			w.allUp()
+			w.asker.set(func(name string) Reply {
+				if strings.HasSuffix(name, ".18.198.a.example.org") {
+					return found("127.0.0.2", "127.0.0.77")
+				}
+				return sound(name)
+			})
+			for i := range 40 {
+				if a := w.visit("a", client(i)); a.Points() != 5 {
+					w.t.Fatalf("%+v", a)
+				}
+				w.pass(time.Minute)
+			}
+			w.visit("b", client(1))
+			w.pass(time.Hour)
+			w.visit("a", client(1))
+			if s := w.standing("a"); s.Undeclared != 41 || s.Strange != netip.MustParseAddr("127.0.0.77") || s.Condition != Up {
+				w.t.Errorf("%+v", s)
+			}
+			lines := strings.Split(strings.TrimSpace(w.log()), "\n")
+			if len(lines) != 2 || !strings.Contains(lines[0], `msg="list answer undeclared" list=a answer=127.0.0.77 count=1 remedy=`) || !strings.Contains(lines[1], "count=40 ") {
+				w.t.Errorf("the log has\n%s", w.log())
+			}
+			if s := w.standing("b"); s.Undeclared != 0 || s.Strange.IsValid() {
+				w.t.Errorf("%+v", s)
+			}
+		}},
 		{"a domain list that was asked about an address does not count as refusing", func(w *ward) {
 			w.allUp()
 			l := &w.lists[3]

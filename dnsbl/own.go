@@ -12,7 +12,7 @@ import (
 type Spec struct {
 	ID       string
 	Zone     string // may hold "{key}"
-	Group    string // none: the catalogue's, or the list is a group of its own
+	Group    string // none: the catalogue's, by id or zone, or the list is a group of its own
 	Asks     Asks
 	Stages   Stages
 	Codes    []Code
@@ -41,9 +41,6 @@ func (s Spec) List() (List, error) {
 	if s.Zone != "" {
 		l.Zone, l.KeyForm = strings.ToLower(strings.TrimSuffix(s.Zone, ".")), ""
 	}
-	if s.Group != "" {
-		l.Group = s.Group
-	}
 	if s.Asks != 0 {
 		l.Asks = s.Asks
 	}
@@ -52,12 +49,35 @@ func (s Spec) List() (List, error) {
 	}
 	if s.Codes != nil {
 		l.Codes, l.Family = slices.Clone(s.Codes), familyOf(s.Codes)
+		if catalogued, ok := Find(s.ID); ok {
+			l.keepRefusals(&catalogued)
+		}
+	}
+	if asked, _, ok := OfZone(l.Zone); ok && asked.ID != s.ID {
+		l.keepRefusals(&asked)
+		if !known {
+			l.Group, l.Delist = asked.Group, asked.Delist // of one source only the heaviest list counts
+		}
+	}
+	if s.Group != "" {
+		l.Group = s.Group
 	}
 	if s.Listed != nil || s.Unlisted != nil {
 		l.Listed, l.Unlisted = s.Listed, s.Unlisted
 	}
 	l.compile()
 	return l, l.mistakes()
+}
+
+// keepRefusals adds the codes by which a list of the catalogue refuses, or says that
+// it may be lying: whatever an operator makes of its other codes, these are none.
+func (l *List) keepRefusals(of *List) {
+	for _, c := range of.Codes {
+		same := func(d Code) bool { return d.compare(&c) == 0 && d.meets(&c) }
+		if (c.Kind == Error || c.Suspect) && !slices.ContainsFunc(l.Codes, same) {
+			l.Codes = append(slices.Clip(l.Codes), c)
+		}
+	}
 }
 
 // familyOf says which way codes speak.
@@ -136,11 +156,11 @@ func validID(id string) bool {
 	return validLabels(id) && len(id) <= maxLabel
 }
 
-// Misuse says why a list of the catalogue must not be asked at some of these
-// stages, and "" if it may. A list of access lines hits customers who log in; one
-// of password guessers says nothing of a mail server.
+// Misuse says why a list of the catalogue, by its id or its zone, must not be asked at
+// some of these stages, and "" if it may. A list of access lines hits customers who log
+// in; one of password guessers says nothing of a mail server.
 func (l *List) Misuse(at Stages) string {
-	plain, ok := Find(l.ID)
+	plain, ok := l.Catalogued()
 	if !ok || plain.Stages == 0 {
 		return ""
 	}

@@ -58,6 +58,61 @@ func TestOverridesKeepTheRest(t *testing.T) {
 	}
 }
 
+// Whatever an operator makes of a list's codes, by its id or under its zone, those by
+// which it refuses or says that it may be lying are no listing, and speak for nobody.
+func TestRefusalsStay(t *testing.T) {
+	all := ownCode(t, "127.0.0.0/8", Listed, 9)
+	for _, c := range []struct {
+		name   string
+		spec   Spec
+		answer string
+		want   State
+		why    string
+	}{
+		{"a listing", Spec{ID: "spamhaus-zen", Codes: []Code{all}}, "127.0.0.2", Hit, ""},
+		{"one for all answers", Spec{ID: "spamhaus-zen", Codes: []Code{all}}, "127.255.255.254", Unknown, Refusal},
+		{"the very code", Spec{ID: "spamhaus-zen", Codes: []Code{ownCode(t, "127.255.255.254", Listed, 9)}}, "127.255.255.254", Unknown, Refusal},
+		{"its own word for it", Spec{ID: "spamhaus-zen", Codes: []Code{all, ownCode(t, "127.255.255.254", Error, 0)}}, "127.255.255.254", Unknown, Refusal},
+		{"bits", Spec{ID: "uribl", Codes: []Code{ownCode(t, "127.0.0.1", Listed, 9), ownCode(t, "127.0.0.2", Listed, 9)}}, "127.0.0.1", Unknown, Refusal},
+		{"anything else", Spec{ID: "spamrats-all", Codes: []Code{ownCode(t, "127.0.0.36", Listed, 9)}}, "127.0.0.99", Unknown, Refusal},
+		{"but what is declared", Spec{ID: "spamrats-all", Codes: []Code{ownCode(t, "127.0.0.36", Listed, 9)}}, "127.0.0.36", Hit, ""},
+		{"poison", Spec{ID: "dnswl", Codes: []Code{ownCode(t, "127.0.0.0/16", Allow, -9)}}, "127.0.10.3", Unknown, Suspect},
+		{"over the limit", Spec{ID: "dnswl", Codes: []Code{ownCode(t, "127.0.0.0/16", Allow, -9)}}, "127.0.0.255", Unknown, Refusal},
+		{"a copy", Spec{ID: "spamhaus-zen", Zone: "zen.copy.example", Codes: []Code{all}}, "127.255.255.254", Unknown, Refusal},
+		{"another id", Spec{ID: "zen", Zone: "ZEN.spamhaus.org.", Asks: IP4, Stages: StagesOf(Connect), Codes: []Code{all}}, "127.255.255.252", Unknown, Refusal},
+		{"another id and key", Spec{ID: "zen", Zone: "{key}.zen.dq.spamhaus.net", Asks: IP4, Stages: StagesOf(Connect), Codes: []Code{all}}, "127.255.255.250", Unknown, Refusal},
+		{"another zone", Spec{ID: "zen", Zone: "zen.example.net", Asks: IP4, Stages: StagesOf(Connect), Codes: []Code{all}}, "127.255.255.252", Hit, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, err := c.spec.List()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if state, why, _ := l.read(nil, addrsOf(t, c.answer)); state != c.want || why != c.why {
+				t.Errorf("%s is %v %q, want %v %q", c.answer, state, why, c.want, c.why)
+			}
+		})
+	}
+}
+
+func TestZonesOfTheCatalogue(t *testing.T) {
+	for _, c := range []struct {
+		zone, want string
+		exact      bool
+	}{
+		{"dnsbl.sorbs.net", "sorbs", true}, {"DNSBL.Sorbs.net.", "sorbs", true}, {"spam.dnsbl.sorbs.net", "sorbs", false},
+		{"sorbs.net", "", false}, {"notdnsbl.sorbs.net", "", false}, {"", "", false}, {".", "", false},
+		{"zen.dq.spamhaus.net", "spamhaus-zen-dqs", true}, {"{key}.zen.dq.spamhaus.net", "spamhaus-zen-dqs", true},
+		{"{key}.all.spamrats.com", "spamrats-all", true}, {"all.spamrats.com", "spamrats-all", true},
+		{"bl.score.senderscore.com", "validity-rpbl", true}, {"x.bl.score.senderscore.com", "validity-rpbl", false}, {"x.score.senderscore.com", "validity-score", false},
+	} {
+		l, exact, ok := OfZone(c.zone)
+		if l.ID != c.want || exact != c.exact || ok != (c.want != "") {
+			t.Errorf("%q is that of %q, exactly: %v, want %q, %v", c.zone, l.ID, exact, c.want, c.exact)
+		}
+	}
+}
+
 func TestOwnListsThatAreNone(t *testing.T) {
 	good := func(change func(*Spec)) Spec {
 		s := Spec{ID: "own", Zone: "bl.example.net", Asks: IP4, Stages: StagesOf(Connect), Codes: []Code{ownCode(t, "127.0.0.2", Listed, 8)}}
@@ -121,8 +176,15 @@ func TestMisuse(t *testing.T) {
 		{"surbl", StagesOf(Helo), false},
 		{"nobody-knows", StagesOf(Auth), false},
 		{"sorbs", StagesOf(Auth), false},
+		{"zone auth.spamrats.com", StagesOf(Connect), true},
+		{"zone ips.backscatterer.org", StagesOf(Bounce, Connect), true},
+		{"zone zen.spamhaus.org", StagesOf(Auth), true},
+		{"zone zen.example.net", StagesOf(Auth), false},
 	} {
 		l := List{ID: c.list}
+		if zone, ok := strings.CutPrefix(c.list, "zone "); ok {
+			l = List{ID: "own", Zone: zone}
+		}
 		if got := l.Misuse(c.at); (got != "") != c.wrong {
 			t.Errorf("%s at %s: %q, want that wrong is %v", c.list, c.at, got, c.wrong)
 		}

@@ -19,7 +19,7 @@ const listsHelp = `
 Tells how each DNS list in use is, and what it does here: its state, why and since
 when; the questions asked of it, the share that it lists, the visits that it alone
 lists; how long it takes to answer; and how many verdicts would have been milder
-without it. Only a list in state "up" counts. Figures are since the daemon began
+without it (HARSHER), or harsher (SOFTER). Only a list in state "up" counts. Figures are since the daemon began
 to use the list; visits answered from the cache are among them.
 
 With --overlap it tells for each list which others hit the same visits.`
@@ -48,13 +48,16 @@ func runLists(args []string, stdout, stderr io.Writer) int {
 
 func printLists(lists []admin.DNSList, now time.Time, w io.Writer) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "LIST\tSTATE\tSINCE\tASKED\tUNKNOWN\tLISTED\tVISITS\tALONE\tHARSHER\tP50\tP99")
+	fmt.Fprintln(tw, "LIST\tSTATE\tSINCE\tASKED\tUNKNOWN\tLISTED\tVISITS\tALONE\tHARSHER\tSOFTER\tP50\tP99")
 	for _, l := range lists {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%d\t%.1f %%\t%d\t%d\t%d\t%.1f ms\t%.1f ms\n", l.List, l.State, since(l.Since, now),
-			l.Asked, l.Unknown, 100*l.Share, l.Visits, l.Alone, l.Harsher, l.P50MS, l.P99MS)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%d\t%.1f %%\t%d\t%d\t%d\t%d\t%.1f ms\t%.1f ms\n", l.List, l.State, since(l.Since, now),
+			l.Asked, l.Unknown, 100*l.Share, l.Visits, l.Alone, l.Harsher, l.Softer, l.P50MS, l.P99MS)
 	}
 	tw.Flush()
 	for _, l := range lists {
+		if l.Undeclared > 0 {
+			fmt.Fprintf(w, "%s: %s that no code of it declares, and that weigh nothing, the last %s\n", l.List, count(int(l.Undeclared), "answer"), l.UndeclaredAnswer)
+		}
 		if l.Reason == "" || l.State == dnsbl.Up.String() {
 			continue
 		}
@@ -90,7 +93,10 @@ func dnsListStatus(health *dnsbl.Health) []admin.DNSList {
 			List: s.List, State: s.Condition.String(), Reason: s.Reason, Remedy: s.Remedy,
 			Since: s.Since, Tested: s.Tested, NextTest: s.NextTest,
 			Asked: s.Asked, Hits: s.Hits, Unknown: s.Unknown, Share: s.Share(), P50MS: inMS(s.P50), P99MS: inMS(s.P99),
-			Visits: s.Visits, Alone: s.Alone, Harsher: s.Harsher, Softer: s.Softer, Overlap: []admin.DNSListOverlap{},
+			Visits: s.Visits, Alone: s.Alone, Harsher: s.Harsher, Softer: s.Softer, Overlap: []admin.DNSListOverlap{}, Undeclared: s.Undeclared,
+		}
+		if s.Strange.IsValid() {
+			l.UndeclaredAnswer = s.Strange.String()
 		}
 		for _, o := range s.Overlap {
 			l.Overlap = append(l.Overlap, admin.DNSListOverlap(o))

@@ -140,6 +140,8 @@ var (
 	listAsked   = desc("list_queries_total", "Questions of visits asked of a DNS list.", "list")
 	listUnknown = desc("list_unknown_total", "Of these, those without a usable answer.", "list")
 	listHarsher = desc("list_harsher_total", "Answers that would have been milder without a DNS list.", "list")
+	listSofter  = desc("list_softer_total", "Answers that would have been harsher without a DNS list.", "list")
+	listStrange = desc("list_undeclared_total", "Answers of a DNS list with an address that none of its codes declares.", "list")
 	sharedUp    = desc("shared_up", "Whether limits are counted together with other machines now.")
 	sharedAlone = desc("shared_local_total", "Decisions of limits that were made without the shared store.")
 	sharedCalls = desc("shared_calls_total", "Calls of the shared store.")
@@ -162,7 +164,7 @@ func (c snapshot) Describe(to chan<- *prometheus.Desc) {
 	for _, r := range readings {
 		to <- r.desc
 	}
-	for _, d := range []*prometheus.Desc{queriesDesc, secondsDesc, listHits, listUp, listAsked, listUnknown, listHarsher, policyDesc, buildDesc,
+	for _, d := range []*prometheus.Desc{queriesDesc, secondsDesc, listHits, listUp, listAsked, listUnknown, listHarsher, listSofter, listStrange, policyDesc, buildDesc,
 		sharedUp, sharedAlone, sharedCalls, sharedFails, sharedPeers, sharedAway} {
 		to <- d
 	}
@@ -191,6 +193,8 @@ func (c snapshot) Collect(to chan<- prometheus.Metric) {
 		to <- counter(listAsked, l.Asked, l.List)
 		to <- counter(listUnknown, l.Unknown, l.List)
 		to <- counter(listHarsher, l.Harsher, l.List)
+		to <- counter(listSofter, l.Softer, l.List)
+		to <- counter(listStrange, l.Undeclared, l.List)
 	}
 	s.Shared.collect(to)
 	baseline, hash := s.Policy, ""

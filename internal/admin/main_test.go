@@ -32,7 +32,7 @@ func aStatus() *Status {
 		Findings: map[string]uint64{},
 		Local:    []LocalRule{},
 		Lists: []DNSList{
-			{List: "zen", State: "up", Asked: 9, Hits: 4, Unknown: 2, Visits: 5, Alone: 1, Harsher: 3},
+			{List: "zen", State: "up", Asked: 9, Hits: 4, Unknown: 2, Visits: 5, Alone: 1, Harsher: 3, Softer: 6, Undeclared: 7},
 			{List: "gone", State: "silent"},
 		},
 	}

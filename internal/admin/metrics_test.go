@@ -126,6 +126,8 @@ func TestMetricsCount(t *testing.T) {
 		`mailprofiled_list_queries_total{list="zen"} 9`,
 		`mailprofiled_list_unknown_total{list="zen"} 2`,
 		`mailprofiled_list_harsher_total{list="zen"} 3`,
+		`mailprofiled_list_softer_total{list="zen"} 6`,
+		`mailprofiled_list_undeclared_total{list="zen"} 7`,
 		`mailprofiled_list_hits_total{list="gone"} 0`,
 		`mailprofiled_limit_refusals_total{limit="new accounts"} 1`,
 		`mailprofiled_limit_reports_total{limit="new accounts"} 1`,

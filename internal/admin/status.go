@@ -107,10 +107,14 @@ type DNSList struct {
 	Tested   time.Time `json:"tested,omitzero"`
 	NextTest time.Time `json:"next_test,omitzero"`
 
-	Asked   uint64           `json:"asked"`   // questions of visits on the wire
-	Hits    uint64           `json:"hits"`    // of these: listed, or spoken for
-	Unknown uint64           `json:"unknown"` // of these: no usable answer
-	Share   float64          `json:"share"`   // of hits among the answers, 0 to 1
+	Asked   uint64  `json:"asked"`   // questions of visits on the wire
+	Hits    uint64  `json:"hits"`    // of these: listed, or spoken for
+	Unknown uint64  `json:"unknown"` // of these: no usable answer
+	Share   float64 `json:"share"`   // of hits among the answers, 0 to 1
+
+	Undeclared       uint64 `json:"undeclared"`        // answers with an address that no code of the list declares: it weighs nothing
+	UndeclaredAnswer string `json:"undeclared_answer"` // the last such address; "" before the first
+
 	P50MS   float64          `json:"p50_ms"`
 	P99MS   float64          `json:"p99_ms"`
 	Visits  uint64           `json:"visits"`  // judged visits that it hit

@@ -106,7 +106,7 @@ func dnsListKeys() []Key {
 		},
 		{
 			Name: "lists.own[].codes[].answer", Kind: textKind("answer", "127.0.0.2", listAnswer, formatText), Hot: true,
-			Doc: "What it answers, in 127.0.0.0/8: an address, a network, or first-last. Any other answer weighs nothing.",
+			Doc: "What it answers, in 127.0.0.0/8: an address, a network, or first-last. Any other answer weighs nothing. The codes by which a list of the catalogue refuses, by this id or zone, stay errors whatever is written here.",
 		},
 		{
 			Name: "lists.own[].codes[].points", Kind: pointNumberKind(), Hot: true,

@@ -21,8 +21,7 @@ const maxDNSLists = 64
 // large site, and what to use in their place.
 func (l *loader) checkDNSLists(c *Config) {
 	for i := range c.Lists.All {
-		list := &c.Lists.All[i]
-		a := advice{l: l, c: c, list: list, own: c.Lists.ownOf(list.ID), s: l.whereList(c, list.ID)}
+		a := l.adviceOn(c, &c.Lists.All[i])
 		if a.refused() || a.misused() {
 			continue
 		}
@@ -71,19 +70,42 @@ func (l *loader) whereList(c *Config, id string) spot {
 
 // An advice is about one list in use.
 type advice struct {
-	l    *loader
-	c    *Config
-	list *dnsbl.List
-	own  *OwnList // that makes or changes it
-	s    spot
+	l     *loader
+	c     *Config
+	list  *dnsbl.List
+	asked dnsbl.List // the catalogue's that is asked, by whatever id; the zero List where the zone is of somebody else
+	below bool       // the zone is one below that of asked
+	s     spot
 }
 
-// copied says that the operator has the list from somewhere else than its zone:
-// then its terms are his business.
-func (a *advice) copied() bool { return a.own != nil && a.own.Zone != "" }
+func (l *loader) adviceOn(c *Config, list *dnsbl.List) advice {
+	a := advice{l: l, c: c, list: list, s: l.whereList(c, list.ID)}
+	if list.Zone == "" { // of the catalogue, and not to be had by everybody
+		a.asked = *list
+		return a
+	}
+	asked, exact, ok := dnsbl.OfZone(list.Zone)
+	a.asked, a.below = asked, ok && !exact
+	return a
+}
+
+// copied says that the operator has the list from somewhere else than a zone of the
+// catalogue: then its terms are his business.
+func (a *advice) copied() bool { return a.asked.ID == "" }
 
 func (a *advice) says(what string) string {
 	return a.s.name + " has " + quote(a.list.ID) + ": " + plainText(what)
+}
+
+// tells is says of what the zone is known for, by whatever id it is asked.
+func (a *advice) tells(what string) string {
+	switch {
+	case a.below:
+		what = "its zone is below that of " + quote(a.asked.ID) + ": " + what
+	case a.asked.ID != a.list.ID:
+		what = "its zone is that of " + quote(a.asked.ID) + ": " + what
+	}
+	return a.says(what)
 }
 
 // plainText is a text of the catalogue as part of a problem.
@@ -91,8 +113,10 @@ func plainText(text string) string { return strings.ReplaceAll(oneLine(text), ";
 
 // instead says what to use in place of the list.
 func (a *advice) instead(or string) string {
-	if a.list.Instead != "" {
-		return "use " + quote(a.list.Instead) + " instead"
+	for _, l := range []*dnsbl.List{&a.asked, a.list} {
+		if l.Instead != "" {
+			return "use " + quote(l.Instead) + " instead"
+		}
 	}
 	return or
 }
@@ -107,17 +131,20 @@ func because(what, why string) string {
 
 // refused tells of lists that cannot be asked, or must not.
 func (a *advice) refused() bool {
-	list := a.list
+	list, asked := a.list, &a.asked
 	key, keyed := a.c.Lists.Keys[list.ID]
 	switch {
 	case a.copied() && list.Default == dnsbl.Never && list.Status != dnsbl.Dead:
 		a.s.warn(a.says(because("not advised, wherever it is from", list.Notes)), a.instead("remove it"))
 	case a.copied():
-	case list.Status == dnsbl.Dead:
-		a.s.fail(a.says(because("dead since "+list.AsOf, list.Notes)), a.instead("remove it"))
+	case asked.Status == dnsbl.Dead:
+		a.s.fail(a.tells(because("dead since "+asked.AsOf, asked.Notes)), a.instead("remove it"))
 		return true
-	case list.Default == dnsbl.Never:
-		a.s.fail(a.says(because("refuses good mail", list.Notes)), a.instead("remove it"))
+	case asked.Default == dnsbl.Never:
+		a.s.fail(a.tells(because("refuses good mail", asked.Notes)), a.instead("remove it"))
+		return true
+	case asked.NeedsKey() && !list.NeedsKey():
+		a.s.fail(a.tells(because("it answers nobody without a key", limitsOf(asked))), "name "+quote(asked.ID)+" in lists.use, with its key in [lists.keys]")
 		return true
 	case list.Zone == "":
 		a.s.fail(a.says(because("no zone that everybody can ask", limitsOf(list))), "give it the zone of your copy in a [[lists.own]] with this id")
@@ -147,9 +174,12 @@ func orInstead(l *dnsbl.List) string {
 func (a *advice) misused() bool {
 	list := a.list
 	if why := list.Misuse(list.Stages); why != "" {
-		plain, _ := dnsbl.Find(list.ID)
-		a.s.fail(a.says("misused at "+oneOf(strings.Split(list.Stages.String(), ","))+": it "+plainText(why)),
-			"leave at out, or use "+oneOf(strings.Split(plain.Stages.String(), ",")))
+		plain, _ := list.Catalogued()
+		remedy := "use " + oneOf(strings.Split(plain.Stages.String(), ","))
+		if plain.ID == list.ID {
+			remedy = "leave at out, or " + remedy
+		}
+		a.s.fail(a.says("misused at "+oneOf(strings.Split(list.Stages.String(), ","))+": it "+plainText(why)), remedy)
 		return true
 	}
 	if list.Stages == dnsbl.StagesOf(dnsbl.Auth) && promisedFinding("account-hijack") {
@@ -161,8 +191,8 @@ func (a *advice) misused() bool {
 
 // terms tells of lists that do not answer everybody, or not for long.
 func (a *advice) terms() {
-	list := a.list
-	if a.copied() || a.l.hasKey(list.ID) {
+	list := &a.asked
+	if a.copied() || a.l.hasKey(a.list.ID) {
 		return
 	}
 	var what []string
@@ -192,7 +222,7 @@ func (a *advice) terms() {
 	if list.TakesKey() {
 		remedy = "get a key from its operator, for [lists.keys], or remove it"
 	}
-	a.s.warn(a.says(strings.Join(what, ", ")), a.instead(remedy))
+	a.s.warn(a.tells(strings.Join(what, ", ")), a.instead(remedy))
 }
 
 // limitsOf are the terms of use: "as zen" and "as above" are those of the
@@ -330,8 +360,13 @@ func (l *loader) checkSubmission(c *Config) {
 }
 
 // ofAccessLines says that a list holds addresses for being access lines, as the
-// PBL of Spamhaus does.
+// PBL of Spamhaus does, by what the catalogue says of its codes, or the operator.
 func ofAccessLines(list *dnsbl.List) bool {
+	known, _ := list.Catalogued()
+	return slices.ContainsFunc([]*dnsbl.List{list, &known}, hasAccessLines)
+}
+
+func hasAccessLines(list *dnsbl.List) bool {
 	return slices.ContainsFunc(list.Codes, func(c dnsbl.Code) bool {
 		return c.Kind == dnsbl.Listed && (strings.Contains(c.Meaning, "PBL") || strings.Contains(c.Meaning, "dynamic") || strings.HasPrefix(c.Meaning, "policy"))
 	})

@@ -229,10 +229,13 @@ func meantList(id string, c *Config) string {
 		ids = append(ids, o.ID)
 	}
 	name := strings.ToLower(strings.TrimSuffix(strings.TrimSpace(id), "."))
+	switch known, exact, _ := dnsbl.OfZone(name); {
+	case exact && known.Status == dnsbl.Dead:
+		return "remove it: that is the zone of " + quote(known.ID) + ", which is dead since " + known.AsOf
+	case exact:
+		return "that zone is asked by " + quote(known.ID) + ": write that"
+	}
 	for _, known := range dnsbl.Catalogue() {
-		if known.Zone == name && name != "" {
-			return "that zone is asked by " + quote(known.ID) + ": write that"
-		}
 		if known.Status != dnsbl.Dead {
 			ids = append(ids, known.ID)
 		}
