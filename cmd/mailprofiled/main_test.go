@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -41,6 +42,7 @@ const noSleep = "atexit_sleep_ms=10"
 //	deliver SOCKET [ACCOUNT]  an MTA has a client from 192.0.2.66 deliver to user@here.example
 //	until RE CMD...   runs a command until its output matches
 //	asked             fails unless DNS was asked something; ! asked if it was
+//	gzipped FILE N    makes FILE.gz, of which the last N octets are missing
 //	mmdb FILE LINES [DAYS]  makes a database of lines (see geotest), so many days old; of
 //	                  networks where the name of FILE has asn in it
 func TestScripts(t *testing.T) {
@@ -68,7 +70,7 @@ func TestScripts(t *testing.T) {
 			env.Values[dnsKey{}] = server
 			return fillIn(env.WorkDir, server.Addr().String())
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver, "until": until, "mmdb": makeDatabase, "asked": asked},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver, "until": until, "mmdb": makeDatabase, "asked": asked, "gzipped": gzipped},
 	})
 }
 
@@ -104,6 +106,20 @@ func fillIn(dir, dns string) error {
 		}
 	}
 	return nil
+}
+
+// gzipped is the command of that name.
+func gzipped(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: gzipped FILE N")
+	}
+	missing, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err = io.WriteString(w, ts.ReadFile(args[0]))
+	ts.Check(errors.Join(err, w.Close()))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0])+".gz", out.Bytes()[:out.Len()-missing], 0o600))
 }
 
 // makeDatabase is the command mmdb.

@@ -21,8 +21,9 @@ With --against it tells what another policy would change, the senders that it
 changes most first. With --rows stdout has one CSV row for each visit, and the
 summary goes to stderr.
 
-A clock follows the times of the input, and limits and deferrals by it. Nothing
-that runs is asked or changed.`
+A clock follows the times of the input, and by it go limits, deferrals and what is
+remembered of servers, all of them empty at the beginning. Nothing that runs is asked
+or changed. A file that is cut off is judged up to there, and the exit code is 1.`
 
 // A replayCommand is the command replay.
 type replayCommand struct {
@@ -92,15 +93,16 @@ func (c *replayCommand) run(format replay.Format) int {
 		fmt.Fprintf(c.stderr, "mailprofiled replay: %v\n", err)
 		return exitFailed
 	}
-	walk := &replayWalk{replayCommand: c, worlds: worlds}
+	walk := &replayWalk{replayCommand: c, worlds: worlds, newest: time.Now().Add(24 * time.Hour)}
+	code := exitFine
 	for _, name := range c.files {
-		if err := walk.file(name, format); err != nil {
+		if err := walk.file(name, format); err != nil { // the others, and what was read of it, are worth something
 			walk.progress.clear()
 			fmt.Fprintf(c.stderr, "mailprofiled replay: %v\n", err)
-			return exitFailed
+			code = exitFailed
 		}
 	}
-	return walk.end()
+	return max(code, walk.end(code == exitFine))
 }
 
 // A replayWalk goes through the files.
@@ -112,6 +114,9 @@ type replayWalk struct {
 	header   string
 	junk     junk
 	progress progress
+	undated  []*replay.Visit // before the clock was set
+	newest   time.Time       // no visit that was seen can be later
+	ahead    int             // visits that are
 }
 
 // file replays one file.
@@ -181,8 +186,19 @@ func (w *replayWalk) sameColumns(name, header string) error {
 	return nil
 }
 
-// visit replays one visit; the first sets the clock.
+// maxUndated bounds the visits without a time that wait for one that sets the clock.
+const maxUndated = 1000
+
+// visit replays one visit; the first with a time sets the clock.
 func (w *replayWalk) visit(v *replay.Visit) error {
+	if v.Precision != replay.NoTime && v.Time.After(w.newest) { // it would make all that follow late
+		v.Precision = replay.NoTime
+		w.ahead++
+	}
+	if w.run == nil && v.Precision == replay.NoTime && len(w.undated) < maxUndated {
+		w.undated = append(w.undated, v)
+		return nil
+	}
 	if w.run == nil {
 		if err := w.begin(v); err != nil {
 			return err
@@ -214,21 +230,37 @@ func (w *replayWalk) begin(first *replay.Visit) error {
 	}
 	w.run = replay.NewRun(o, w.policies[0], against)
 	w.run.Header(w.header)
+	for _, v := range w.undated {
+		w.run.Visit(v)
+	}
+	w.undated = nil
 	return nil
 }
 
-// end prints what was found.
-func (w *replayWalk) end() int {
+// end prints what was found. whole says that all files were read to their end.
+func (w *replayWalk) end(whole bool) int {
+	if w.run == nil && len(w.undated) > 0 {
+		if err := w.begin(w.undated[0]); err != nil {
+			w.progress.clear()
+			fmt.Fprintf(w.stderr, "mailprofiled replay: %v\n", err)
+			return exitFailed
+		}
+	}
 	if w.run == nil {
 		w.junk.print(w.stderr)
-		fmt.Fprintln(w.stderr, "mailprofiled replay: there is no visit in it")
+		if whole {
+			fmt.Fprintln(w.stderr, "mailprofiled replay: there is no visit in it")
+		}
 		return exitFailed
 	}
 	err := w.run.Close()
 	w.progress.clear()
 	w.junk.print(w.stderr)
 	if late := w.run.Summary.Late; late > 0 {
-		fmt.Fprintf(w.stderr, "note: %s older than one before: judged without limits and deferrals, which go by time; sort by date to have them\n", areText(late, "visit"))
+		fmt.Fprintf(w.stderr, "note: %s older than one before: judged without limits and memory, which go by time; sort by date to have them\n", areText(late, "visit"))
+	}
+	if w.ahead > 0 {
+		fmt.Fprintf(w.stderr, "note: %s of the future: judged without limits and memory; was the clock of a machine wrong?\n", areText(w.ahead, "visit"))
 	}
 	to := w.stdout
 	if w.rows {

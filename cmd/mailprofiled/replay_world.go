@@ -102,6 +102,7 @@ func (w *replayWorld) policy(start time.Time) (*replay.Policy, error) {
 		parts.Limits = limits
 		if precision == replay.Moment {
 			parts.Retries = memory.NewRetries(wiring.RetryWindows(w.cfg))
+			parts.Memory = counters.Servers
 		}
 		p.Engines[precision] = wiring.NewEngine(w.cfg, parts)
 	}

@@ -39,7 +39,7 @@ func (v *Visit) remembers() bool {
 // history asks the memory about the client and its operator.
 func (v *Visit) history() (h profile.History) {
 	tx := v.tx
-	if !v.remembers() || v.given != nil {
+	if !v.remembers() {
 		return h
 	}
 	tx.deed.subject, tx.deed.known = v.e.o.Memory.Subject(v.client.Addr, tx.operator), true
@@ -92,7 +92,7 @@ func (v *Visit) NoteTrap() {
 // remember tells the memory what the transaction has shown, at its end.
 func (v *Visit) remember() {
 	tx := v.tx
-	if v.quiet || !v.remembers() {
+	if v.quiet && v.given == nil || !v.remembers() {
 		return
 	}
 	d := &tx.deed
@@ -121,12 +121,16 @@ func (v *Visit) remember() {
 }
 
 // strayHelo is the registered domain of a HELO name that is known to lead elsewhere, "" for
-// others: a server may have many names if they are its own. Where an answer is missing or
-// old, nothing is known.
+// others: a server may have many names if they are its own. Where the answer about the
+// client's kind of address is missing or old, nothing is known.
 func (v *Visit) strayHelo() string {
 	s := &v.tx.session
 	h := &s.Helo.Host
-	if s.Helo.Given != profile.Shown || !h.A.Known() || !h.AAAA.Known() || h.Stale {
+	ofKind := h.AAAA
+	if v.client.Addr.Is4() {
+		ofKind = h.A
+	}
+	if s.Helo.Given != profile.Shown || !ofKind.Known() || h.Stale {
 		return ""
 	}
 	name, ok := profile.HeloHost(s.Helo.Name)

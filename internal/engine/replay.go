@@ -16,6 +16,8 @@ type Given struct {
 	Account    string   // "" when not authenticated
 	Rcpts      []string // with brackets; none: some valid user
 	Anew       bool     // it cannot be told from a retry: memory of deferrals is left out
+	NotTaken   bool     // the message is known not to have come to its end: nothing good is remembered of it
+	Unknown    int      // recipients that the MTA refused then, since they do not exist
 	Ask        bool     // ask DNS and the lists for what is not known; without it, nothing is asked
 }
 
@@ -43,9 +45,14 @@ func (e *Engine) Begin(g Given) *Replay {
 	g.Client.Addr = g.Client.Addr.Unmap().WithZone("")
 	v := newVisit(e, g.Client)
 	v.quiet, v.given = true, &g
+	v.transactions = 1
 	v.rdns, v.helo = known(g.RDNS), known(g.Helo)
 	v.tx = v.newTransaction(Mail{From: g.From, Account: g.Account})
 	v.tx.spf = known(g.SPF)
+	v.tx.deed.ended = !g.NotTaken
+	if !v.tx.path.Null {
+		v.tx.deed.unknown = g.Unknown
+	}
 	switch {
 	case g.From != "":
 		v.tx.sender = known(v.tx.path)
@@ -90,7 +97,8 @@ func forwardUnknown(r *profile.RDNS) bool {
 }
 
 // Judge waits for look-ups, at most the budget, answers, and ends the visit: what
-// goes on counts in the limits, and who is deferred may come back.
+// goes on counts in the limits, who is deferred may come back, and the server is
+// remembered, as far as the engine has a memory for each.
 func (r *Replay) Judge() Replayed {
 	v := r.v
 	defer v.Close()
@@ -104,6 +112,7 @@ func (r *Replay) Judge() Replayed {
 	} else {
 		out.Verdict = v.replayRcpts()
 	}
+	v.tx.deed.behaved = max(0, v.tx.deed.behaved-v.given.Unknown) // they stand among the recipients
 	if v.tx.accepted > 0 {
 		v.commitLimits()
 	}
@@ -122,6 +131,7 @@ func (v *Visit) replayRcpts() (worst profile.Verdict) {
 		rcpt := v.recipient(raw, i+1)
 		v.confirmLists(&rcpt, deadline)
 		verdict := v.limited(v.ownWords(v.decide(&rcpt), &rcpt, deadline), &rcpt)
+		v.noteAnswer(&rcpt, &verdict)
 		if verdict.Action == profile.Continue {
 			v.tx.accepted++
 		}

@@ -22,6 +22,9 @@ func show(v *Visit) string {
 			fmt.Fprintf(&b, ", %s %s", part.key, part.value)
 		}
 	}
+	if v.Unknown > 0 {
+		fmt.Fprintf(&b, ", %d unknown", v.Unknown)
+	}
 	if v.Submission {
 		b.WriteString(", submission")
 	}

@@ -63,7 +63,7 @@ func (a *Assembler) queued(v *Visit, e *Entry, part, id, text string) Use {
 	switch {
 	case !strings.HasSuffix(action, "reject"):
 	case strings.HasPrefix(rest, "RCPT "):
-		v.better(class(replyCode(rest)))
+		v.refused(replyCode(rest))
 	default: // of the whole message
 		v.Outcome, v.done = class(replyCode(rest)), true
 	}
@@ -259,7 +259,7 @@ func (a *Assembler) decided(e *Entry, c *conn, id, action, rest string) Use {
 		if strings.HasPrefix(code, "all ") || strings.HasPrefix(code, "too many ") { // of postscreen, without a code
 			code = "421"
 		}
-		v.better(class(code))
+		v.refused(code)
 		if strings.Contains(rest, "cannot find your reverse hostname") && v.Outcome == Refused {
 			v.Name = Missing
 		}
@@ -307,6 +307,7 @@ func (v *Visit) rejoin() {
 		return
 	}
 	v.Time = b.Time
+	v.Unknown += b.Unknown
 	for _, rcpt := range b.Rcpts {
 		v.addRcpt(rcpt)
 	}

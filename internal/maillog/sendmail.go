@@ -38,6 +38,9 @@ func (a *Assembler) sendmail(e *Entry) Use {
 		v := a.message(e, id)
 		v.addRcpt(field(upTo(text, "... ")+" ", "<"))
 		v.better(Refused)
+		if strings.HasSuffix(text, "User unknown") {
+			v.Unknown++
+		}
 		return Used
 	}
 	return Passed
@@ -100,7 +103,11 @@ func (a *Assembler) ruleset(e *Entry, id, text string) Use {
 	case "check_mail":
 		v.From = keep(mailbox(address(value(text, "arg1="))))
 	}
-	v.better(class(reject))
+	if strings.Contains(text, "ruleset=check_rcpt,") {
+		v.refused(reject)
+	} else {
+		v.better(class(reject))
+	}
 	v.reason(reject)
 	return Used
 }

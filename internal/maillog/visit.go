@@ -49,6 +49,7 @@ type Visit struct {
 	SPF        string // result, in lower case
 	Account    string
 	Rcpts      []string // at most maxRcpts
+	Unknown    int      // recipients that were refused, since they do not exist
 	Outcome    Outcome
 
 	before *Visit // of the same connection, turned away before this had a queue id
@@ -78,6 +79,16 @@ func (v *Visit) addRcpt(rcpt string) {
 
 // better notes what became of a recipient, or of the whole.
 func (v *Visit) better(o Outcome) { v.Outcome = max(v.Outcome, o) }
+
+// refused notes the answer to a recipient that is no acceptance.
+func (v *Visit) refused(code string) {
+	v.better(class(code))
+	for _, status := range [...]string{"5.1.1 ", "5.1.10 "} { // RFC 3463 section 3.2, RFC 7505 section 4.1
+		if strings.HasPrefix(strings.TrimPrefix(code, "550 "), status) {
+			v.Unknown++
+		}
+	}
+}
 
 // A peer is a client as a line names it.
 type peer struct {

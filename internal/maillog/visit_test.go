@@ -29,7 +29,7 @@ Feb  3 04:05:06 mx postfix/smtpd[11]: NOQUEUE: reject: RCPT from mail.good.examp
 Feb  3 04:05:07 mx postfix/smtpd[11]: 4F1A2B3C: client=mail.good.example[192.0.2.7]
 Feb  3 04:05:07 mx postfix/smtpd[11]: 4F1A2B3C: reject: RCPT from mail.good.example[192.0.2.7]: 550 5.1.1 <never@here.example>: Recipient address rejected: User unknown; from=<jo@good.example> to=<never@here.example> proto=ESMTP helo=<helo.good.example>
 Feb  3 04:05:07 mx postfix/qmgr[13]: 4F1A2B3C: from=<jo@good.example>, size=512, nrcpt=1 (queue active)`,
-			"postfix 192.0.2.7, ptr mail.good.example, name confirmed, helo helo.good.example, from jo@good.example, to never@here.example no@here.example, queue 4F1A2B3C, was accepted"},
+			"postfix 192.0.2.7, ptr mail.good.example, name confirmed, helo helo.good.example, from jo@good.example, to never@here.example no@here.example, queue 4F1A2B3C, was accepted, 2 unknown"},
 		{"two senders in one connection are two visits", `
 Feb  3 04:05:06 mx postfix/smtpd[11]: NOQUEUE: reject: RCPT from a.example[192.0.2.7]: 450 4.2.0 <x@here.example>: Recipient address rejected: Greylisted; from=<jo@a.example> to=<x@here.example> proto=ESMTP helo=<a.example>
 Feb  3 04:05:06 mx postfix/smtpd[11]: NOQUEUE: reject: RCPT from a.example[192.0.2.7]: 450 4.2.0 <y@here.example>: Recipient address rejected: Greylisted; from=<jo@a.example> to=<y@here.example> proto=ESMTP helo=<a.example>
@@ -140,7 +140,7 @@ Feb  3 04:05:08 mx sm-mta[22]: 6134abcd021021: to=<a@here.example>,<b@here.examp
 Feb  3 04:05:06 mx sm-mta[21]: 6134abcd021021: ruleset=check_rcpt, arg1=<no@here.example>, relay=[192.0.2.7], reject=550 5.1.1 <no@here.example>... User unknown
 Feb  3 04:05:06 mx sm-mta[21]: 6134abcd021021: <never@here.example>... User unknown
 Feb  3 04:05:07 mx sm-mta[21]: 6134abcd021021: from=<>, size=512, class=0, nrcpts=1, proto=ESMTP, daemon=MTA, relay=[192.0.2.7]`,
-			"sendmail 192.0.2.7, name missing, from <>, to no@here.example never@here.example, queue 6134abcd021021, was accepted"},
+			"sendmail 192.0.2.7, name missing, from <>, to no@here.example never@here.example, queue 6134abcd021021, was accepted, 2 unknown"},
 		{"a name that may be forged", `
 Feb  3 04:05:07 mx sendmail[21]: 6134abcd021021: from=<jo@good.example>, size=0, class=0, nrcpts=0, proto=ESMTP, daemon=MTA, relay=Host.Bad.example [IPv6:2001:DB8::1] (may be forged)`,
 			"sendmail 2001:db8::1, ptr host.bad.example, name unconfirmed, from jo@good.example, queue 6134abcd021021"},

@@ -143,8 +143,11 @@ func (in *Input) Note() string {
 
 // Err is what ended the file before its time.
 func (in *Input) Err() error {
-	if in.lines.err != nil {
-		return fmt.Errorf("%s: after line %d: %w", in.name, in.lines.number, in.lines.err)
+	switch err := in.lines.err; {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%s: it is cut off after line %d; what stands before that was judged", in.name, in.lines.number)
+	case err != nil:
+		return fmt.Errorf("%s: it cannot be read after line %d; what stands before that was judged: %w", in.name, in.lines.number, err)
 	}
 	return nil
 }

@@ -47,10 +47,11 @@ func (l *lines) next() (line []byte, ok bool) {
 			_, err = l.r.ReadSlice('\n')
 		}
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	broken := err != nil && !errors.Is(err, io.EOF)
+	if broken {
 		l.err = err
 	}
-	if err != nil && len(line) == 0 {
+	if broken || err != nil && len(line) == 0 { // half a line may read as another one
 		return nil, false
 	}
 	l.number++

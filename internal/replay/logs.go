@@ -198,6 +198,7 @@ func visitOf(m *maillog.Visit) *Visit {
 	v := &Visit{
 		Time: m.Time, Precision: Moment, Client: m.Client, PTR: hostName(m.PTR), Helo: clip(m.Helo), From: clip(m.From),
 		SPF: spfWords[m.SPF], Account: clip(m.Account), Rcpts: m.Rcpts, Label: m.Outcome.String(),
+		NotTaken: m.Outcome != maillog.Accepted, Unknown: m.Unknown,
 	}
 	if m.Time.IsZero() {
 		v.Precision = NoTime

@@ -42,6 +42,7 @@ func testPolicy(t testing.TB, baseline string, start time.Time, change func(*pro
 	o.Exempt.Authenticated = true
 	p.Engines[NoTime], p.Engines[Day] = engine.New(o), engine.New(o)
 	o.Retries = memory.NewRetries(memory.Windows{After: time.Minute, Within: 24 * time.Hour, Keep: time.Hour})
+	o.Memory = memory.NewServers(memory.Options{Settings: memory.DefaultSettings()}, start)
 	p.Engines[Moment] = engine.New(o)
 	return p
 }

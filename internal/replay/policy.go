@@ -43,7 +43,7 @@ type Policy struct {
 	Mode  string
 	Clock *Clock
 
-	// Engines by how much is known of a visit's time: without memory and limits,
+	// Engines by how much is known of a visit's time: without memories and limits,
 	// with the limits over a day or longer, and with all.
 	Engines [Moment + 1]*engine.Engine
 	// Doors by their role, where they have settings of their own.

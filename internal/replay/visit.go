@@ -59,6 +59,8 @@ type Visit struct {
 	SPF       profile.SPFOutcome
 	Account   string
 	Rcpts     []string // without brackets
+	NotTaken  bool     // the message is known not to have come to its end
+	Unknown   int      // recipients that were refused, since they do not exist
 	Door      string   // role of the door: submission, or ""
 	Label     string   // ham, spam, ...
 	Row       []byte   // the input's own columns, as CSV, for Rows
@@ -73,7 +75,7 @@ const somebodyAt = "<?@"
 func (v *Visit) given(assume bool) engine.Given {
 	g := engine.Given{
 		Client: engine.Client{Addr: v.Client}, RDNS: v.rdns(assume), Helo: v.helo(),
-		SPF: profile.SPF{Outcome: v.SPF}, Account: v.Account, Anew: !v.whole(),
+		SPF: profile.SPF{Outcome: v.SPF}, Account: v.Account, Anew: !v.whole(), NotTaken: v.NotTaken, Unknown: v.Unknown,
 	}
 	switch {
 	case v.From == "":
