@@ -31,6 +31,7 @@ func tables(r replayer, w io.Writer) error {
 	}
 	printCurve(w, assumed["standard"])
 	printFolds(w, assumed)
+	printCross(w, assumed)
 	return printSPF(r, w)
 }
 
