@@ -260,3 +260,46 @@ func (h *house) waitKept(t *testing.T) {
 		}
 	}
 }
+
+// TestBlockedAccountsOutliveTheDaemon: who is blocked is refused by a real server, on a
+// session that is open too; the daemon is killed as soon as the command has answered,
+// and the block stands; released, the account sends again.
+func TestBlockedAccountsOutliveTheDaemon(t *testing.T) {
+	withBoth(t, func(t *testing.T, kind string) {
+		h := openLimited(t, kind, outgoing(100, "24h"))
+		blocked := regexp.MustCompile(`^450 4\.7\.1 (<[a-z]+@example\.net>\.\.\. )?The account that [0-9a-f.:]+ has logged in to is blocked; ask the postmaster of this site, who can release it \[[0-9a-z]{12}\]$`)
+		refused := func(c *mtatest.Client) {
+			t.Helper()
+			d := send(t, c, "joe@example.net", "jo@example.net")
+			if !blocked.MatchString(d.Rcpts[0].String()) {
+				t.Errorf("blocked: %v", d)
+			}
+		}
+		c := h.login(t, bad4)
+		if d := send(t, c, "joe@example.net", "jo@example.net"); !d.Accepted() {
+			t.Fatalf("before: %v", d)
+		}
+		h.control(t, "accounts", "block", accounts[kind], "--reason", "ticket 1").has(t, `is blocked until it is released`)
+		refused(c)
+		if d := send(t, c, "joe@example.net", "postmaster@example.net"); !d.Accepted() {
+			t.Errorf("to postmaster: %v", d)
+		}
+		quit(t, c)
+		for _, pattern := range []string{"block", "release", "block"} { // the last word counts
+			h.control(t, "accounts", pattern, accounts[kind])
+		}
+		h.daemon.signal(t, syscall.SIGKILL)
+		h.daemon.ended(t)
+		h.daemon.start(t)
+		c = h.login(t, bad6)
+		refused(c)
+		h.control(t, "accounts", "blocked").has(t, regexp.QuoteMeta(accounts[kind])+` .* released +tempfail +uid 0`)
+		h.control(t, "accounts", "release", accounts[kind]).has(t, `may send again`)
+		h.daemon.signal(t, syscall.SIGKILL)
+		h.daemon.ended(t)
+		h.daemon.start(t)
+		if d := send(t, h.login(t, bad4), "joe@example.net", "jo@example.net"); !d.Accepted() {
+			t.Errorf("released: %v", d)
+		}
+	})
+}

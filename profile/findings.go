@@ -100,6 +100,7 @@ const (
 	rcptHarvest
 	rcptTrap
 	limit
+	accountBlocked
 	historyGood
 	historyBad
 	firstSeen
@@ -198,6 +199,7 @@ var table = [kinds]row{
 	rcptHarvest:         {id: "rcpt-harvest", code: 450, status: "4.7.1", alone: AloneTempfail, fixed: true},
 	rcptTrap:            {id: "rcpt-trap", code: 550, status: "5.7.1"},
 	limit:               {id: "limit:NAME", code: 450, status: "4.7.28", alone: AloneYes, named: true, fixed: true}, // RFC 7372 has none; 4.7.28 is of the registry
+	accountBlocked:      {id: "account-blocked", code: 450, status: "4.7.1", alone: AloneYes, fixed: true},
 	historyGood:         {id: "history-good", lifts: byRelation},
 	historyBad:          {id: "history-bad", code: 550, status: "5.7.1"},
 	firstSeen:           {id: "first-seen", code: 450, status: "4.7.1"}, // a question (RFC 6647), no reproach

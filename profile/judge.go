@@ -14,8 +14,9 @@ type Judgement struct {
 	us     *Us
 	lists  []ListHit // that are looked at
 	trust  Trust
-	null   bool // the sender is known to be <>
-	word   word // the operator's, by rules about anything but the recipient
+	null   bool   // the sender is known to be <>
+	word   word   // the operator's, by rules about anything but the recipient
+	block  *Block // of the account, where it counts; nil for none
 
 	marks    []mark  // what counts of Findings
 	possible []mark  // lifts that an answer which failed could have brought (law 2)
@@ -67,8 +68,8 @@ func newMark(k kind, points float64, stale bool) mark {
 
 // Judge judges a visit by what is known of it. A finding is made only if it
 // holds under every answer that the unknown facts could have had. Of exempt and
-// authenticated clients only local-deny is made (law 4); their Identity is told
-// all the same.
+// authenticated clients only local-deny and account-blocked are made (law 4); their
+// Identity is told all the same.
 func Judge(s *Session, p *Policy) *Judgement {
 	client := s.Client.Unmap().WithZone("") // a zone is text of the peer's choosing
 	j := &Judgement{
@@ -91,6 +92,7 @@ func Judge(s *Session, p *Policy) *Judgement {
 		j.judgeTrap(s.Trap)
 	}
 	j.judgeLocal(s.Local)
+	j.judgeBlock(s.Blocked)
 	j.settle()
 	return j
 }

@@ -154,6 +154,9 @@ func wordFor(r *Recipient, p *Policy) word {
 func TestWayToHelpStaysOpen(t *testing.T) { laws(t, wayToHelpStaysOpen) }
 
 func wayToHelpStaysOpen(t *testing.T, rng *rand.Rand, w *world, s Session, p *Policy) {
+	if rng.Intn(4) == 0 {
+		s.Blocked = &Block{Reject: true}
+	}
 	j := Judge(&s, p)
 	open := func(what string, r Recipient) {
 		v := j.Decide(&r, rng.Intn(2) == 0)
@@ -188,15 +191,21 @@ func TestServerChecksAreForStrangers(t *testing.T) {
 
 func serverChecksAreForStrangers(t *testing.T, rng *rand.Rand, w *world, s Session, p *Policy) (denials int) {
 	s.Trust = pick(rng, []Trust{Exempt, Authenticated})
+	if rng.Intn(4) == 0 {
+		s.Blocked = &Block{}
+	}
 	j := Judge(&s, p)
 	for _, r := range lawRecipients {
 		v := j.Decide(r, false)
 		for _, f := range append(slices.Clone(j.Findings), v.Findings...) {
-			if f.ID != "local-deny" || f.Points != 0 {
+			if f.ID != "local-deny" && f.ID != "account-blocked" || f.Points != 0 {
 				t.Fatalf("trust %d: %+v", s.Trust, f)
 			}
 		}
 		want := Continue
+		if s.Blocked != nil && p.Points["account-blocked"].Rule != Off && p.Points["account-blocked"].Rule != Monitor {
+			want = TempFail
+		}
 		if j.Denied() || wordFor(r, p) == denied {
 			want = Reject
 			denials++

@@ -56,6 +56,7 @@ func (p Points) String() string {
 //   - relation: nothing is lifted, and its unknown facts hold back no reject;
 //   - retry-passed: coming back does not help;
 //   - a list (dnsbl:ID, rhsbl:ID, dnswl:ID): the next of its group counts;
+//   - account-blocked: blocked accounts may send;
 //   - local-deny, local-allow, local-points: such rules of the operator do nothing.
 //
 // Points has no row for a list that weighs what its own codes come to.

@@ -27,6 +27,9 @@ func accountsVerbs() []accountsVerb {
 		{"exempt", "NAME", "exempt it from limits, likewise", runAccountsExempt},
 		{"unraise", "NAME", "take back what the two before have done", runAccountsUnraise},
 		{"reset", "NAME", "forget what it has used", runAccountsReset},
+		{"block", "NAME", "keep an account from sending until it is released", runAccountsBlock},
+		{"release", "NAME", "let it send again", runAccountsRelease},
+		{"blocked", "", "the accounts that may not send", runAccountsBlocked},
 		{"exceptions", "", "all exceptions, from the configuration and by command", runAccountsExceptions},
 		{"top", "", "the accounts that met limits most often since the daemon's start", runAccountsTop},
 	}

@@ -48,7 +48,7 @@ func (a accountDesk) Account(name string) (*admin.Account, error) {
 	defer g.leave()
 	now := time.Now()
 	s, age := a.subject(g, key, now)
-	account := &admin.Account{Account: key, Now: now, Age: age, Plan: s.Plan, Limits: a.standing(g, s, now), Exceptions: []admin.AccountException{}}
+	account := &admin.Account{Account: key, Now: now, Age: age, Plan: s.Plan, Limits: a.standing(g, s, now), Exceptions: []admin.AccountException{}, Block: a.lastBlock(key, now)}
 	written, made := a.d.counted.Grants.Lists()
 	for _, list := range []struct {
 		all []ratelimit.Exception

@@ -107,6 +107,7 @@ func TestPrintAccount(t *testing.T) {
 	var out bytes.Buffer
 	printAccount(a, &out)
 	want := `account  jo@example.net
+blocked  no
 age      unknown, 2d02h at least: first seen here 2026-11-22 10:00 UTC, before 2026-12-22 12:00 UTC, when all accounts were new to this daemon; limits by age only report on it
 plan     pro
 

@@ -88,6 +88,9 @@ func printStatus(s *admin.Status, w io.Writer) {
 		row("harvest", "%s", harvestText(&s.Directory.Harvest))
 	}
 	row("limits", "%s", limitsText(&s.Limits))
+	if n := s.Blocked.Accounts; n > 0 {
+		row("blocked", "%s, the last %s: mailprofiled accounts blocked", count(n, "account"), ago(s.Blocked.Newest))
+	}
 	if s.Shared != nil {
 		row("shared", "%s", plain(sharedText(s.Shared, s.Now)))
 	}

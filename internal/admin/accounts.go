@@ -20,6 +20,7 @@ type Account struct {
 
 	Limits     []AccountLimit     `json:"limits"` // all that count by account, in their order
 	Exceptions []AccountException `json:"exceptions"`
+	Block      *BlockedAccount    `json:"block"` // its last; null: it was never blocked, as far as is remembered
 }
 
 // An Age is how old an account is.
@@ -140,25 +141,25 @@ func (c *Control) accountRoutes(mux *http.ServeMux) {
 		}
 		told(w, c.Accounts.Top(n), nil)
 	})
-	mux.HandleFunc("POST /v1/accounts/raise", c.change(func(by string, g Grant) (*Changed, error) { return c.Accounts.Raise(by, g) }))
-	mux.HandleFunc("POST /v1/accounts/unraise", c.change(func(by string, g Grant) (*Changed, error) { return c.Accounts.Unraise(by, g) }))
-	mux.HandleFunc("POST /v1/accounts/reset", c.change(func(by string, g Grant) (*Changed, error) { return c.Accounts.Reset(by, g.Account) }))
+	mux.HandleFunc("POST /v1/accounts/raise", changing(func(_ *http.Request, by string, g Grant) (any, error) { return c.Accounts.Raise(by, g) }))
+	mux.HandleFunc("POST /v1/accounts/unraise", changing(func(_ *http.Request, by string, g Grant) (any, error) { return c.Accounts.Unraise(by, g) }))
+	mux.HandleFunc("POST /v1/accounts/reset", changing(func(_ *http.Request, by string, g Grant) (any, error) { return c.Accounts.Reset(by, g.Account) }))
 }
 
 // topShown is how many a Top has unless told otherwise.
 const topShown = 20
 
-// change answers a POST that changes something.
-func (c *Control) change(do func(by string, g Grant) (*Changed, error)) http.HandlerFunc {
+// changing answers a POST that changes something, as its body asks for.
+func changing[T any](do func(r *http.Request, by string, ask T) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		var g Grant
+		var g T
 		body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 		body.DisallowUnknownFields()
 		if err := body.Decode(&g); err != nil {
 			fail(w, http.StatusBadRequest, "not understood: "+err.Error())
 			return
 		}
-		changed, err := do(asker(r.Context()), g)
+		changed, err := do(r, asker(r.Context()), g)
 		told(w, changed, err)
 	}
 }
@@ -207,11 +208,13 @@ func (c *Client) Reset(ctx context.Context, name string) (*Changed, error) {
 
 func (c *Client) change(ctx context.Context, what string, g Grant) (*Changed, error) {
 	if !g.isText() {
-		return nil, errors.New("not UTF-8: that cannot be asked of a daemon")
+		return nil, errNotText
 	}
 	changed := new(Changed)
 	return changed, c.ask(ctx, http.MethodPost, "/v1/accounts/"+what, g, changed, http.StatusOK)
 }
+
+var errNotText = errors.New("not UTF-8: that cannot be asked of a daemon")
 
 func (g *Grant) isText() bool {
 	for _, s := range []string{g.Account, g.Plan, g.Domain, g.Limit, g.Until, g.Owner, g.Reason} {

@@ -112,6 +112,7 @@ var readings = []reading{
 	measures("store_kept", "Whether changes of the state are on disk within a second.", func(s *Status) float64 { return truth(s.Store.Kept) }),
 	measures("accounts_learning", "Whether accounts that are first seen now are of unknown age.", func(s *Status) float64 { return truth(s.Limits.Learning) }),
 	measures("accounts", "Accounts of which it is known since when.", func(s *Status) float64 { return float64(s.Store.Accounts) }),
+	measures("accounts_blocked", "Accounts that may not send now.", func(s *Status) float64 { return float64(s.Blocked.Accounts) }),
 	counts("log_lost_lines_total", "Log lines that could not be written.", func(s *Status) uint64 { return s.Log.LostLines }),
 	measures("directory_up", "Whether all sources of the directory are asked: 0 while one is left alone as it fails.", func(s *Status) float64 { return truth(s.Directory.up()) }),
 	measures("directory_addresses", "Recipients in the files of the directory.", func(s *Status) float64 {

@@ -24,6 +24,7 @@ type Control struct {
 	Explain  func(settings string, q engine.Query) (*engine.Record, error)
 	Limits   func() *Limits
 	Accounts Accounts
+	Blocks   Blocks
 	Servers  Servers
 	Logger   *slog.Logger
 }
@@ -55,6 +56,7 @@ func (c *Control) handler() http.Handler {
 	mux.HandleFunc("POST /v1/explain", c.explain)
 	mux.HandleFunc("GET /v1/limits", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, c.Limits()) })
 	c.accountRoutes(mux)
+	c.blockRoutes(mux)
 	c.serverRoutes(mux)
 	return mux
 }

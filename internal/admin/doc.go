@@ -16,6 +16,9 @@
 //	POST /v1/accounts/raise               a Grant: makes the exception; answers a Changed
 //	POST /v1/accounts/unraise             a Grant: takes back those by command for its account, plan or domain
 //	POST /v1/accounts/reset               a Grant: what its account has used is forgotten
+//	GET  /v1/accounts/blocked?ended=1     BlockedAccounts; without ended those that are blocked now
+//	POST /v1/accounts/block               a BlockAsk; answers a BlockChange when it is on disk, or cannot be
+//	POST /v1/accounts/release             a BlockAsk with an account alone; likewise
 //
 // Who may open the socket, by its mode and group, may do all of this. A failure
 // is {"error": "..."} with a status of 4xx or 5xx.

@@ -39,6 +39,7 @@ type Status struct {
 	Retry    Retry             `json:"retry"`
 	Memory   Memory            `json:"memory"`
 	Limits   LimitStatus       `json:"limits"`
+	Blocked  BlockedStatus     `json:"blocked"`
 
 	Directory Directory `json:"directory"`
 
@@ -55,6 +56,12 @@ type LimitStatus struct {
 	Learning bool      `json:"learning"` // accounts first seen before Learnt are of unknown age, and it has not come
 	ByAge    bool      `json:"by_age"`   // some limits ask for it: they only report on those
 	Learnt   time.Time `json:"learnt,omitzero"`
+}
+
+// BlockedStatus tells of accounts that may not send. All of them: see Blocks.
+type BlockedStatus struct {
+	Accounts int       `json:"accounts"`
+	Newest   time.Time `json:"newest,omitzero"` // since when the last of them is blocked
 }
 
 // Store is how what outlives the daemon is kept: counters of limits, and since when accounts are

@@ -192,7 +192,7 @@ func TestListsPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "# policy " + c.PolicyID() + `
-# drift from standard@1, in 2 of 58 points and thresholds:
+# drift from standard@1, in 2 of 59 points and thresholds:
 #   points.dnsbl:bl.example      the list's -> "off"
 #   points.dnsbl:spamcop         the list's -> 2.0
 mode = "monitor"  # m.toml:1

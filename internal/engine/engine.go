@@ -27,6 +27,7 @@ import (
 	"mailprofiled/internal/resolver"
 	"mailprofiled/internal/spf"
 	"mailprofiled/profile"
+	"mailprofiled/ratelimit"
 )
 
 // A Resolver answers DNS questions. It is called from many goroutines. Its
@@ -65,8 +66,9 @@ type Options struct {
 	ListWatch    ListWatch    // learns how well they are; nil: nobody
 	SPF          *spf.Checker // by NewSPF(Resolver), for engines that follow one another; nil: one of its own
 	Limits       Limits
-	Memory       ServerMemory   // how servers behaved; nil: nobody remembers
-	Recent       *memory.Recent // which server was behind an id; nil: nobody asks
+	Blocks       *ratelimit.Blocks // accounts that may not send; nil for none
+	Memory       ServerMemory      // how servers behaved; nil: nobody remembers
+	Recent       *memory.Recent    // which server was behind an id; nil: nobody asks
 	Recipients   Recipients
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Logger       *slog.Logger

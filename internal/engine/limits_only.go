@@ -3,7 +3,8 @@ package engine
 import "mailprofiled/profile"
 
 // This file is the way of the clients that nothing else is asked about, because there
-// was no place for their session, or it has panicked: limits hold for them too.
+// was no place for their session, or it has panicked: limits, and what is blocked, hold for
+// them too.
 
 // ConnectLimited opens a visit that is judged by limits alone: nothing is looked up
 // for it, and nothing remembered of it. broken, which may be nil, is the visit before
@@ -33,6 +34,7 @@ func (v *Visit) answerLimits(rcpt *profile.Recipient, stage string) Answer {
 		tx.session = profile.Session{Client: v.client.Addr, Trust: tx.trust, Us: v.us}
 		v.reckon()
 	}
+	v.heedBlock()
 	verdict := v.limited(tx.judgement.Decide(rcpt, false), rcpt)
 	tx.took = max(tx.took, v.e.o.Now().Sub(start))
 	if len(verdict.Findings) > 0 && tx.note(verdict, rcpt, stage) {

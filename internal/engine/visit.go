@@ -206,6 +206,7 @@ type transaction struct {
 	confirmed map[confirmation]bool
 	unlisted  *profile.Judgement // of session without what lists have against the client; nil until needed
 	worded    bool               // a list was asked for its own words
+	block     *ratelimit.Block   // of the account, as the session has it
 	counted   *ratelimit.Subject // in the limits; nil before
 	overMail  []profile.LimitHit // limits that only tell of the mail, until they have
 	toldOf    []string           // limits that Limits.Watch was told of
@@ -232,6 +233,7 @@ func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	v.judge(deadline)
 	v.takeMailbox(rcpt, box)
 	v.confirmLists(rcpt, deadline)
+	v.heedBlock()
 	verdict := v.ownWords(v.decide(rcpt), rcpt, deadline)
 	verdict = v.limited(verdict, rcpt)
 	v.noteAnswer(rcpt, &verdict)
@@ -263,6 +265,8 @@ func (v *Visit) take(ask match) {
 	tx := v.tx
 	tx.session = v.facts()
 	tx.session.Local = v.localHits(&tx.session, ask)
+	tx.block = v.blockNow()
+	tx.session.Blocked = blockFact(tx.block)
 	tx.dropDoubted()
 	v.reckon()
 }

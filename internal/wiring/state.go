@@ -22,6 +22,7 @@ type Counters struct {
 	Accounts   *ratelimit.Accounts
 	Exceptions *ratelimit.Exceptions // of the configuration and by command
 	Grants     *Grants               // those by command
+	Blocks     *ratelimit.Blocks     // accounts that may not send
 	Servers    *memory.Servers       // how servers behaved
 	Recent     *memory.Recent        // which was behind an id
 	Retries    *memory.Retries       // who was asked to come back, and who did
@@ -39,7 +40,7 @@ type Counters struct {
 // started yet, keep them. Without one, nil, they end with the process.
 func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters {
 	c := &Counters{Exceptions: new(ratelimit.Exceptions), busiest: new(memory.Busiest), hashed: cfg.Log.Hashed}
-	c.Grants = NewGrants(c.Exceptions)
+	c.Grants, c.Blocks = NewGrants(c.Exceptions), new(ratelimit.Blocks)
 	var key memory.Secret
 	if kept != nil {
 		key = kept.Secret()
@@ -57,9 +58,11 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 	}
 	c.Accounts = ratelimit.NewAccounts(ratelimit.AccountOptions{Learn: cfg.Accounts.Learn, Track: track}, c.secret, now)
 	if kept != nil {
+		c.Blocks.Track()
 		kept.Add("limits", limitSpace{c.Table})
 		kept.Add("accounts", accountSpace{c.Accounts})
 		kept.Add("exceptions", c.Grants)
+		kept.Add("blocks", blockSpace{c.Blocks})
 		kept.Add("retries", retrySpace{c.Retries})
 		kept.Add("servers", serverSpace{c.Servers})
 		kept.Add("share", &c.shareSpace)

@@ -25,6 +25,7 @@ import (
 	"mailprofiled/internal/spf"
 	"mailprofiled/milter"
 	"mailprofiled/profile"
+	"mailprofiled/ratelimit"
 )
 
 // ResolvConf is where the DNS servers of the machine stand.
@@ -35,16 +36,17 @@ const ResolvConf = "/etc/resolv.conf"
 // Resolver only where nothing is asked.
 type Parts struct {
 	Resolver *resolver.Resolver
-	SPF      *spf.Checker    // by engine.NewSPF(Resolver); nil: one that lives as long as the engine
-	Memory   *memory.Servers // how servers behaved; nil: nobody remembers
-	Recent   *memory.Recent  // which server was behind an id; may be nil
-	Retries  *memory.Retries // nil: nobody is asked to come back
-	Local    *local.Set      // the operator's own rules, by LoadLocal
-	Geo      *geo.Set        // databases for those, by LoadGeo
-	Lists    *dnsbl.Set      // the DNS lists in use, by NewLists
-	Health   *dnsbl.Health   // of those
-	Limits   engine.Limits   // by Counters.Limits; the zero Limits for none
-	Unknown  *logging.Hasher // of recipients that do not exist, in the log; nil: by a key of the engine's own
+	SPF      *spf.Checker      // by engine.NewSPF(Resolver); nil: one that lives as long as the engine
+	Memory   *memory.Servers   // how servers behaved; nil: nobody remembers
+	Recent   *memory.Recent    // which server was behind an id; may be nil
+	Retries  *memory.Retries   // nil: nobody is asked to come back
+	Local    *local.Set        // the operator's own rules, by LoadLocal
+	Geo      *geo.Set          // databases for those, by LoadGeo
+	Lists    *dnsbl.Set        // the DNS lists in use, by NewLists
+	Health   *dnsbl.Health     // of those
+	Limits   engine.Limits     // by Counters.Limits; the zero Limits for none
+	Blocks   *ratelimit.Blocks // accounts that may not send; nil for none
+	Unknown  *logging.Hasher   // of recipients that do not exist, in the log; nil: by a key of the engine's own
 
 	Directory *directory.Stack // who exists here, by LoadDirectory
 	Traps     *directory.File  // by LoadTraps
@@ -78,6 +80,7 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		Places:   p.Geo,
 		Lists:    p.Lists,
 		Limits:   p.Limits,
+		Blocks:   p.Blocks,
 		Logger:   p.Logger,
 		Hash:     p.Hash,
 		Observer: p.Observer,
