@@ -23,6 +23,7 @@ const (
 	maxParallel = 32      // questions at a time
 	maxInFlight = 4096    // of these and those that wait for their turn
 	longest     = 30 * time.Second
+	late        = 5 * time.Second // beyond the patience of who asked first: what comes then serves who asks again
 )
 
 // A Guard stands before a Source that has to be waited for: it remembers answers,
@@ -40,6 +41,7 @@ type Guard struct {
 
 	mu      sync.Mutex
 	kept    *simplelru.LRU[Address, answer]
+	said    *testimonies
 	flights map[Address]*flight
 	breaker breaker
 	users   int
@@ -67,6 +69,7 @@ type flight struct {
 	done    chan struct{}
 	entry   Entry // once done
 	waiting int
+	asked   bool // it is at the source: its answer serves whoever asks next, so it stays out
 	cancel  context.CancelFunc
 }
 
@@ -76,7 +79,7 @@ func NewGuard(id string, src Source, keep Keeping, now func() time.Time) *Guard 
 	if now == nil {
 		now = time.Now
 	}
-	g := &Guard{id: id, src: src, keep: keep, now: now, places: make(chan struct{}, maxParallel), flights: make(map[Address]*flight), users: 1}
+	g := &Guard{id: id, src: src, keep: keep, now: now, places: make(chan struct{}, maxParallel), flights: make(map[Address]*flight), said: newTestimonies(), users: 1}
 	g.kept, _ = simplelru.NewLRU[Address, answer](maxKept, nil) // it refuses sizes below 1 only
 	return g
 }
@@ -130,7 +133,7 @@ func (g *Guard) Lookup(ctx context.Context, a Address) (e Entry, stale bool) {
 		g.mu.Unlock()
 		return e, false
 	}
-	f, err := g.flight(a)
+	f, err := g.flight(ctx, a)
 	if err != nil {
 		defer g.mu.Unlock()
 		g.counts.Turned++
@@ -147,7 +150,7 @@ func (g *Guard) Lookup(ctx context.Context, a Address) (e Entry, stale bool) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if f.waiting--; f.waiting == 0 {
+	if f.waiting--; f.waiting == 0 && !f.asked {
 		f.cancel() // nobody wants to know any more
 	}
 	if e.Result == Failed {
@@ -185,8 +188,10 @@ func (g *Guard) last(a Address, failed Entry) (Entry, bool) {
 
 var errBusy = errors.New("too many questions are waiting already")
 
-// flight gives the question about a that is out, or sends it. It is called under mu.
-func (g *Guard) flight(a Address) (*flight, error) {
+// flight gives the question about a that is out, or sends it. It is called under mu. A
+// question goes on when who asked has lost patience: a next hop that answers unknown
+// names late, as a tarpit does, is not down, and must not be left alone for that.
+func (g *Guard) flight(ctx context.Context, a Address) (*flight, error) {
 	if f := g.flights[a]; f != nil {
 		return f, nil
 	}
@@ -196,29 +201,54 @@ func (g *Guard) flight(a Address) (*flight, error) {
 	if !g.breaker.lets(g.now()) {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, g.trouble)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	patience := longest
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(deadline)+late)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	f := &flight{done: make(chan struct{}), cancel: cancel}
 	g.flights[a] = f
 	g.work.Go(func() {
 		defer cancel()
-		g.land(ctx, a, f, g.ask(ctx, a))
+		g.land(ctx, a, f, g.ask(ctx, a, f))
 	})
 	return f, nil
 }
 
-// ask waits for its turn and asks the source. A panic in it is a failed question.
-func (g *Guard) ask(ctx context.Context, a Address) (e Entry) {
-	defer func() {
-		if p := recover(); p != nil {
-			e = Fail(fmt.Errorf("panic: %v", p))
-		}
-	}()
+// ask waits for its turn and asks the source.
+func (g *Guard) ask(ctx context.Context, a Address, f *flight) Entry {
 	select {
 	case g.places <- struct{}{}:
 		defer func() { <-g.places }()
 	case <-ctx.Done():
 		return Fail(ctx.Err())
 	}
+	g.mu.Lock()
+	f.asked = ctx.Err() == nil
+	g.mu.Unlock()
+	if !f.asked {
+		return Fail(ctx.Err())
+	}
+	e := g.question(ctx, a)
+	switch e.Result {
+	case Yes:
+		g.vouch(a)
+	case No:
+		e = g.believe(ctx, a, e)
+	}
+	return e
+}
+
+// question puts one question to the source. A panic in it is a failed question.
+func (g *Guard) question(ctx context.Context, a Address) (e Entry) {
+	defer func() {
+		if p := recover(); p != nil {
+			e = Fail(fmt.Errorf("panic: %v", p))
+		}
+	}()
+	g.mu.Lock()
+	g.counts.Asked++
+	g.mu.Unlock()
 	e = g.src.Lookup(ctx, a)
 	if e.Result == Failed && e.Err == nil {
 		e.Err = errors.New("no reason was given")
@@ -233,7 +263,6 @@ func (g *Guard) land(ctx context.Context, a Address, f *flight, e Entry) {
 	delete(g.flights, a)
 	f.entry = e
 	close(f.done)
-	g.counts.Asked++
 	if e.Result != Failed {
 		g.breaker.worked()
 		g.trouble = nil
@@ -241,8 +270,12 @@ func (g *Guard) land(ctx context.Context, a Address, f *flight, e Entry) {
 		return
 	}
 	g.counts.Failed++
-	g.breaker.failed(g.now())
 	g.trouble = e.Err
+	if errors.Is(e.Err, ErrThisAddress) {
+		g.breaker.worked()
+		return
+	}
+	g.breaker.failed(g.now())
 	if ctx.Err() != nil && errors.Is(e.Err, context.Canceled) {
 		g.trouble = errors.New("it did not answer in time")
 	}

@@ -19,6 +19,7 @@ type backend struct {
 	mu     sync.Mutex
 	known  map[string]Result
 	delay  time.Duration
+	quick  Address // who is answered for without delay
 	fails  error
 	panics bool
 	asked  map[string]int
@@ -46,7 +47,7 @@ func (b *backend) Lookup(ctx context.Context, a Address) Entry {
 	if panics {
 		panic("a bug")
 	}
-	if delay > 0 {
+	if delay > 0 && a != b.quick {
 		timer := time.NewTimer(delay)
 		defer timer.Stop()
 		select {
@@ -174,18 +175,63 @@ func TestOneQuestionForAllWhoWait(t *testing.T) {
 	})
 }
 
-// TestWhoLeavesLastEndsTheQuestion.
-func TestWhoLeavesLastEndsTheQuestion(t *testing.T) {
+// TestALateAnswerServesWhoAsksNext: a source that takes longer than anybody waits is no
+// source that fails.
+func TestALateAnswerServesWhoAsksNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend()
+		g := NewGuard("x", b, keeps, nil)
+		defer g.Close()
+		g.result(time.Second, jo)
+		b.set(func(b *backend) { b.delay, b.quick, b.known["al@a.example"] = 6*time.Second, jo, Yes })
+		al := Address{"al", "a.example"}
+		for i := range 10 { // a tarpit: each would be a failure
+			if got := g.result(5*time.Second, Address{fmt.Sprint("x", i), "a.example"}); got != "failed" {
+				t.Error(got)
+			}
+		}
+		if got := g.result(5*time.Second, al); got != "failed" {
+			t.Error(got)
+		}
+		time.Sleep(2 * time.Second)
+		if got, asked := g.result(5*time.Second, al), b.asked[al.String()]; got != "yes" || asked != 1 {
+			t.Errorf("asked again: %s, after %d questions", got, asked)
+		}
+		if h := g.Health(); !h.Up || h.Failed != 0 {
+			t.Errorf("%+v", h)
+		}
+	})
+}
+
+// TestAQuestionEnds when nobody waits and its turn has not come, or when it has taken
+// too long altogether.
+func TestAQuestionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend()
 		b.delay = time.Hour
 		g := NewGuard("x", b, keeps, nil)
-		if got := g.result(time.Second, jo); got != "failed" {
-			t.Error(got)
+		var all sync.WaitGroup
+		for i := range maxParallel + 5 {
+			all.Go(func() {
+				if got := g.result(time.Second, Address{fmt.Sprint("x", i), "a.example"}); got != "failed" {
+					t.Error(got)
+				}
+			})
 		}
+		all.Wait()
 		synctest.Wait()
-		if h := g.Health(); b.atOnce != 0 || h.Trouble != "it did not answer in time" || h.Failed != 1 {
-			t.Errorf("%d are still out; %+v", b.atOnce, h)
+		out := func() int {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.atOnce
+		}
+		if h := g.Health(); out() != maxParallel || h.Failed != 5 || h.Trouble != "it did not answer in time" {
+			t.Errorf("%d are out; %+v", out(), h)
+		}
+		time.Sleep(late)
+		synctest.Wait()
+		if h := g.Health(); out() != 0 || h.Failed != maxParallel+5 {
+			t.Errorf("%d are still out; %+v", out(), h)
 		}
 		if err := g.Close(); err != nil || b.closed != 1 {
 			t.Errorf("%v, closed %d times", err, b.closed)
@@ -196,9 +242,10 @@ func TestWhoLeavesLastEndsTheQuestion(t *testing.T) {
 func TestQuestionsAtATimeAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend()
-		b.delay = time.Second
 		g := NewGuard("x", b, keeps, nil)
 		defer g.Close()
+		g.result(time.Second, jo)
+		b.delay = time.Second
 		var all sync.WaitGroup
 		for i := range 200 {
 			all.Go(func() {
@@ -253,6 +300,7 @@ func TestASourceThatFailsIsLeftAlone(t *testing.T) {
 		}
 		b.set(func(b *backend) { b.fails = nil })
 		time.Sleep(30 * time.Second)
+		g.result(time.Second, jo)
 		if n := ask(10); n != 10 || !g.Health().Up || g.Health().Trouble != "" {
 			t.Errorf("asked %d times once it works: %+v", n, g.Health())
 		}
@@ -308,6 +356,9 @@ func TestStacks(t *testing.T) {
 			}
 			s := NewStack(o)
 			defer s.Close()
+			for i := range o.Routes {
+				o.Routes[i].Guard.vouch(Address{"eric", "a.example"}) // else no No is believed
+			}
 			local, domain, _ := strings.Cut(tt.ask, "@")
 			for range 2 {
 				got := s.Lookup(context.Background(), Address{local, domain})

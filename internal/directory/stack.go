@@ -238,6 +238,7 @@ func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
 	if base, ok := withoutExtension(a.Local, s.delimiters); ok {
 		variants[1] = Address{Local: base, Domain: a.Domain}
 	}
+	var inDoubt *Entry
 	for _, variant := range variants {
 		if variant.Domain == "" {
 			continue
@@ -252,13 +253,19 @@ func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
 			}
 		}
 		answer.Cached = answer.Cached && now
-		switch e.Result {
-		case Yes, Failed:
+		var doubt *doubted
+		switch {
+		case e.Result == Failed && errors.As(e.Err, &doubt): // a No so far
+			inDoubt = &e
+		case e.Result == Yes || e.Result == Failed:
 			answer.Entry, answer.Stale = e, stale
 			return answer, true
-		case Unknown:
+		case e.Result == Unknown:
 			answer.Entry = e
 		}
+	}
+	if inDoubt != nil && answer.Result == No {
+		answer.Entry = *inDoubt
 	}
 	return answer, true
 }

@@ -16,6 +16,7 @@ import (
 	"mailprofiled/internal/harvest"
 	"mailprofiled/internal/local"
 	"mailprofiled/profile"
+	"mailprofiled/ratelimit"
 )
 
 // users is a source that waits, knows some local parts, and may fail.
@@ -32,13 +33,16 @@ func (u *users) Lookup(ctx context.Context, a directory.Address) directory.Entry
 		return directory.Fail(ctx.Err())
 	case u.fail != nil:
 		return directory.Fail(u.fail)
-	case u.known[a.Local]:
+	case u.known[a.Local] || a == ann:
 		return directory.Entry{Result: directory.Yes}
 	}
 	return directory.Entry{Result: directory.No}
 }
 
 func (u *users) Close() error { return nil }
+
+// ann is known to all that answer, and was asked about: without a Yes no No is believed.
+var ann = directory.Address{Local: "ann", Domain: "here.example"}
 
 // watching are what is taken for a harvest in tests.
 var watching = harvest.Settings{Names: 20, Share: 0.3, Window: 48 * time.Hour, Trap: 7 * 24 * time.Hour}
@@ -50,6 +54,11 @@ func withUsers(t testing.TB, src directory.Source, tempfail bool, change func(*O
 		Routes: []directory.Route{{Kind: "test", Guard: directory.NewGuard("test", src, directory.Keeping{Yes: time.Hour, No: time.Minute}, nil), Tempfail: tempfail}},
 	})
 	t.Cleanup(func() { _ = stack.Close() })
+	if u, ok := src.(*users); ok && !u.never && u.fail == nil {
+		if got := stack.Lookup(t.Context(), ann); got.Result != directory.Yes {
+			t.Fatal(got)
+		}
+	}
 	return newHarness(t, world(), func(o *Options) {
 		o.Recipients = Recipients{Directory: stack, Harvest: harvest.New(watching)}
 		if change != nil {
@@ -128,6 +137,32 @@ func TestADirectoryThatNeverAnswersCostsTheBudget(t *testing.T) {
 		if took := time.Since(began); took != 5*time.Second {
 			t.Errorf("it took %v", took)
 		}
+	})
+}
+
+// TestTheBudgetIsOneForAll: whoever has logged in waits for recipient and account, and
+// for both no longer than the budget.
+func TestTheBudgetIsOneForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := withUsers(t, &users{never: true}, false, func(o *Options) {
+			rules, err := ratelimit.NewRules(perOf(ratelimit.PerAccount, ratelimit.Messages, 100), ratelimit.Secret{1}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			now := time.Now()
+			o.Limits = Limits{
+				Rules: rules, Store: ratelimit.NewTable(ratelimit.Options{}, now), Born: o.Recipients.Directory.Account,
+				Accounts: ratelimit.NewAccounts(ratelimit.AccountOptions{}, ratelimit.Secret{1}, now),
+			}
+		})
+		v := h.Connect(good)
+		v.Mail(Mail{From: fromGood, Account: "jo@here.example"})
+		began := time.Now()
+		v.Rcpt(Rcpt{To: "<jo@here.example>"})
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		v.Close()
 	})
 }
 

@@ -123,7 +123,11 @@ func (v *Visit) limitAge(s *ratelimit.Subject, now time.Time) {
 	var created time.Time
 	l := &v.e.o.Limits
 	if l.Born != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), v.e.o.Budget/2) // the reply may have waited for other answers already
+		patience := v.e.o.Budget / 2
+		if !v.tx.deadline.IsZero() { // the reply may have waited for other answers already
+			patience = min(patience, v.tx.deadline.Sub(v.e.o.Now()))
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		created, s.Plan = l.Born(ctx, s.Account)
 		cancel()
 	}

@@ -210,6 +210,7 @@ type transaction struct {
 	counted   *ratelimit.Subject // in the limits; nil before
 	overMail  []profile.LimitHit // limits that only tell of the mail, until they have
 	toldOf    []string           // limits that Limits.Watch was told of
+	deadline  time.Time          // of all that is asked for one reply; zero: before the first
 	took      time.Duration      // the longest wait of a reply
 	verdicts  []spoken
 }
@@ -229,6 +230,7 @@ func (v *Visit) newTransaction(m Mail) *transaction {
 func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	start := v.e.o.Now()
 	deadline := start.Add(v.e.o.Budget) // of all that is asked for this reply
+	v.tx.deadline = deadline
 	box := v.askMailbox(rcpt, deadline)
 	v.judge(deadline)
 	v.takeMailbox(rcpt, box)

@@ -2,6 +2,7 @@ package callahead
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -66,6 +67,10 @@ func TestAnswersToRCPT(t *testing.T) {
 			e := source(t, start(t, greeting, s)).Lookup(soon(t), joe)
 			if e.Result != c.want {
 				t.Errorf("%.60q: %v (%v), want %v", c.answer, e.Result, e.Err, c.want)
+			}
+			one := strings.HasPrefix(c.answer, "45") // a server that puts one off is there for others
+			if e.Result == directory.Failed && errors.Is(e.Err, directory.ErrThisAddress) != one {
+				t.Errorf("%.60q: about this address only: %v", c.answer, !one)
 			}
 			if e.Err != nil && strings.Contains(strings.ToLower(e.Err.Error()), "joe@example.net") {
 				t.Errorf("tells the address: %v", e.Err)

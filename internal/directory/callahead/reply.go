@@ -153,8 +153,12 @@ func judge(r reply, rcpt string) (directory.Result, error) {
 	switch {
 	case r.class() == 2:
 		return directory.Yes, nil
+	case r.code == 421: // RFC 5321 section 3.8: it ends the session, whoever is asked about
+		return directory.Failed, fmt.Errorf("the next hop ends the session: %s", r)
+	case r.class() == 4: // a full mailbox, greylisting
+		return directory.Failed, directory.OnlyThis(fmt.Errorf("the next hop puts it off: %s", r))
 	case r.class() != 5:
-		return directory.Failed, fmt.Errorf("the next hop puts it off: %s", r)
+		return directory.Failed, fmt.Errorf("the next hop answers what is no answer to RCPT: %s", r)
 	case r.code == 503 || r.code == 521: // RFC 5321 section 4.2.4: out of order; RFC 7504: no mail here
 		return directory.Failed, fmt.Errorf("the next hop does not take recipients: %s", r)
 	case r.status == "5.1.1" || r.status == "5.1.10":

@@ -111,6 +111,9 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 		return directory.Entry{Result: directory.No}
 	}
 	e, err := s.lookup(ctx, a)
+	if ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidAttributeSyntax, ldap.LDAPResultInappropriateMatching) {
+		err = directory.OnlyThis(err) // it cannot compare such an address, and others it can
+	}
 	if err != nil {
 		return directory.Fail(directory.Complain(s.where.address, err, a, s.o.Password))
 	}

@@ -15,6 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"mailprofiled/internal/directory"
 )
 
@@ -92,10 +95,28 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 		return directory.Entry{Result: directory.No}
 	}
 	e, err := s.lookup(ctx, a)
+	if unspeakable(err) {
+		err = directory.OnlyThis(err)
+	}
 	if err != nil {
 		return directory.Fail(directory.Complain(s.name, err, a, s.secrets...))
 	}
 	return e
+}
+
+// unspeakable reports whether a database cannot so much as compare the address, in the
+// letters in which it keeps its own: whoever sends such addresses must not have it left
+// alone as one that fails.
+func unspeakable(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	switch {
+	case errors.As(err, &pg):
+		return pg.Code == "22021" || pg.Code == "22P05" // character_not_in_repertoire, untranslatable_character
+	case errors.As(err, &my):
+		return slices.Contains([]uint16{1267, 1270, 1271, 1300, 1366, 3854, 3988}, my.Number) // collations that do not mix, strings that do not convert
+	}
+	return false
 }
 
 func (s *Source) lookup(ctx context.Context, a directory.Address) (directory.Entry, error) {

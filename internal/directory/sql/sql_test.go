@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -14,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/goleak"
 
 	"mailprofiled/internal/directory"
@@ -276,6 +279,29 @@ func BenchmarkSQLite(b *testing.B) {
 	for b.Loop() {
 		if e := s.Lookup(ctx, joe); e.Result != directory.Yes {
 			b.Fatal(e)
+		}
+	}
+}
+
+// TestWhatADatabaseCannotCompare is trouble with one address: whoever sends such
+// addresses must not have the database left alone.
+func TestWhatADatabaseCannotCompare(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"a letter that PostgreSQL's encoding lacks", &pgconn.PgError{Code: "22P05"}, true},
+		{"one that is none", &pgconn.PgError{Code: "22021"}, true},
+		{"a table that is not there", &pgconn.PgError{Code: "42P01"}, false},
+		{"going down", &pgconn.PgError{Code: "57P01"}, false},
+		{"collations that MariaDB does not mix", fmt.Errorf("query: %w", &mysql.MySQLError{Number: 1267}), true},
+		{"a wrong password", &mysql.MySQLError{Number: 1045}, false},
+		{"a broken connection", io.ErrUnexpectedEOF, false},
+		{"none", nil, false},
+	} {
+		if got := unspeakable(c.err); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
 		}
 	}
 }
