@@ -59,6 +59,7 @@ const (
 	Refusal = "refusal"     // the list answered with an error code
 	Outside = "outside-127" // it answered with an address outside 127.0.0.0/8: not a list's answer at all
 	Suspect = "suspect"     // it answered with a code that says it may be lying
+	Away    = "away"        // it is not asked now, and Missed
 )
 
 // A Match is one address of an answer and what it means.
@@ -88,13 +89,25 @@ func (a *Answer) Points() float64 {
 	return Weigh(a.Matches)
 }
 
+// An Absence is a set of what holds of a list that does not count now. It bears on what
+// speaks for a client alone: nothing that such a list said is held against anybody.
+type Absence uint8
+
+// What may hold of a list that does not count.
+const (
+	Remembered Absence = 1 << iota // nobody doubts what it said before: that may still speak for a client
+	Missed                         // it gives no answer since a short while: the one that is not there might have spoken for a client
+)
+
 // A Watch is told of each answer and says which lists count. Health is one. It
 // must be safe for concurrent use; Counts is called on the way of every visit.
 type Watch interface {
 	// Counts reports whether the list may be asked and its answers count.
 	Counts(id string) bool
+	// Absence says what is made of a list that does not count.
+	Absence(id string) Absence
 	// Generation is a number that is another one after each time that the list
-	// stopped counting: what it said before is not used again.
+	// was doubted: what it said before is not used again.
 	Generation(id string) uint32
 	// Saw is told of each question that was asked, once, before its answer is
 	// acted on, also when it failed. One given up at the deadline of the last

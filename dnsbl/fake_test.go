@@ -100,6 +100,7 @@ func (z *zoneFile) questions() map[string]int {
 type doorman struct {
 	mu   sync.Mutex
 	out  map[string]bool
+	gone map[string]Absence
 	gen  uint32
 	seen []Answer
 }
@@ -108,6 +109,12 @@ func (d *doorman) Generation(string) uint32 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.gen
+}
+
+func (d *doorman) Absence(id string) Absence {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.gone[id]
 }
 
 func (d *doorman) Counts(id string) bool {

@@ -16,6 +16,7 @@ type Standing struct {
 	Since     time.Time
 	Tested    time.Time // when the last test ended; zero before the first
 	NextTest  time.Time // zero before the first is planned
+	Missed    time.Time // of an allow list that gives no answer: until then nothing is refused that it could have lifted; else zero
 
 	Asked    uint64        // questions on the wire, tests aside
 	Hits     uint64        // of these: listed, or spoken for
@@ -52,7 +53,7 @@ func (h *Health) Snapshot() []Standing {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.roster.Load()
-	all := make([]Standing, len(t.all))
+	all, now := make([]Standing, len(t.all)), time.Now()
 	for i, w := range t.all {
 		m := &w.state
 		if h.resolver.state != Up {
@@ -60,6 +61,9 @@ func (h *Health) Snapshot() []Standing {
 		}
 		all[i] = Standing{List: w.id, Condition: m.state, Counts: w.counts.Load(), Reason: m.reason, Remedy: m.remedy,
 			Since: m.since, Tested: w.tested, NextTest: w.next}
+		if to := time.Unix(0, w.missedTo.Load()); Absence(w.absence.Load())&Missed != 0 && w.list.Load().Lift() < 0 && now.Before(to) {
+			all[i].Missed = to
+		}
 		w.figures.fill(&all[i])
 		t.overlap.fill(&all[i], i, t.all)
 	}

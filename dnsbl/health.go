@@ -38,8 +38,8 @@ type Health struct {
 	mu          sync.Mutex // guards what follows, and each watched's state
 	asker       Asker
 	every       time.Duration
-	resolver    machine   // Up, or Suspended when it makes answers up
-	mute        bool      // the resolver did not answer the last control question
+	resolver    machine // Up, or Suspended when it makes answers up
+	outside     outside
 	askResolver bool      // before anything else
 	controlled  time.Time // when the last control question was answered, or failed
 	nextControl time.Time
@@ -68,8 +68,11 @@ type watched struct {
 	id         string
 	print      [sha256.Size]byte // of zone and key: one that changed is another list
 	counts     atomic.Bool       // the state is Up, and the resolver is not suspended
+	absence    atomic.Uint32     // an Absence; Missed holds until missedTo
+	missedTo   atomic.Int64      // in nanoseconds; 0 while it counts
 	generation atomic.Uint32     // see Generation
-	failing    atomic.Bool       // state.fails is not 0
+	failing    atomic.Bool       // the last answer failed
+	heard      atomic.Int64      // when there was an answer, in nanoseconds
 	leaps      atomic.Bool       // its share jumped, in this window or up to the last one's end
 	figures    figures
 	clean      share // of clients with no other fault
@@ -80,6 +83,7 @@ type watched struct {
 	// Guarded by Health.mu.
 	state   machine
 	owed    *owed
+	doubted bool      // what it said before is not used any more
 	next    time.Time // when to test
 	tested  time.Time // when the last test ended
 	testing bool
@@ -102,7 +106,7 @@ type owed struct {
 // NewHealth makes a Health that watches no list yet.
 func NewHealth(o HealthOptions) *Health {
 	h := &Health{log: o.Logger, changed: o.Changed, seed: rand.Uint64(), wake: make(chan struct{}, 1)}
-	h.resolver.state = Up
+	h.resolver.state, h.outside.wanted = Up, true // so that it is known what a failure means
 	h.roster.Store(newRoster(nil))
 	return h
 }
@@ -170,6 +174,8 @@ func (t *roster) keep(l List) (*watched, int) {
 			w.generation.Store(t.all[i].generation.Load() + 1)
 		}
 		w.list.Store(&l)
+		w.absence.Store(uint32(Missed))
+		w.missedTo.Store(time.Now().Add(missedFor).UnixNano())
 		for i := range w.confirms {
 			w.confirms[i].turn = make(chan struct{}, 1)
 		}
@@ -195,10 +201,29 @@ func (h *Health) Counts(id string) bool {
 	return w != nil && w.counts.Load()
 }
 
-// Generation is a number that is another one after each time that the list stopped
-// counting. What it said before may be the madness that it was stopped for: whoever
-// keeps answers must not use those of another generation. It is 0 for a list that
-// is not in use.
+// missedFor is how long a list that gives no answer is missed. In that time nothing is
+// refused that it could have lifted: what it would say is most likely what it said an hour
+// ago, and known again soon. After it a list that is gone for good must hold up nothing.
+const missedFor = time.Hour
+
+// Absence says what is made of a list that does not count. One that is not tested yet,
+// silent or refusing is Missed for an hour, and of the latter two what they said before
+// stays good. One that is doubted, or not in use, is neither.
+func (h *Health) Absence(id string) Absence {
+	w := h.find(id)
+	if w == nil {
+		return 0
+	}
+	a := Absence(w.absence.Load())
+	if a&Missed != 0 && time.Now().UnixNano() >= w.missedTo.Load() {
+		a &^= Missed
+	}
+	return a
+}
+
+// Generation is a number that is another one after each time that the list was doubted.
+// What it said before may be the madness that it was stopped for: whoever keeps answers
+// must not use those of another generation. It is 0 for a list that is not in use.
 func (h *Health) Generation(id string) uint32 {
 	if w := h.find(id); w != nil {
 		return w.generation.Load()
@@ -235,6 +260,9 @@ func (h *Health) Saw(a *Answer) {
 		h.tellStrange(w, addr)
 	}
 	if a.State != Unknown {
+		if !a.Stale {
+			w.heard.Store(time.Now().UnixNano())
+		}
 		if w.failing.Load() && !a.Stale {
 			h.settle(w, func(time.Time) (Change, bool) { w.state.answered(); return Change{}, false })
 		}
@@ -256,14 +284,8 @@ func (h *Health) unknown(w *watched, a *Answer) {
 		return
 	}
 	h.settle(w, func(now time.Time) (Change, bool) {
-		if h.mute {
-			return Change{}, false // nobody answers, so it is not this list
-		}
-		c, ok := w.state.failed(token(a.Reason), false, h.every, now)
-		if w.state.state == Up && w.state.fails >= failsToTest {
-			h.testSoon(w, now)
-		}
-		return c, ok
+		h.noAnswer(w, token(a.Reason), now.Add(-a.Took), false, now)
+		return Change{}, false
 	})
 }
 
@@ -311,11 +333,30 @@ func (h *Health) settle(w *watched, change func(now time.Time) (Change, bool)) {
 
 // mark takes over a list's state to where it is read without the lock.
 func (h *Health) mark(w *watched) {
-	counts := w.state.state == Up && h.resolver.state == Up
-	if w.counts.Swap(counts) && !counts {
+	up := h.resolver.state == Up
+	counts := up && w.state.state == Up
+	var absence Absence
+	doubted := !up || w.state.state.doubted()
+	switch {
+	case counts, doubted:
+	case w.state.state == Untested:
+		absence = Missed
+	default:
+		absence = Missed | Remembered
+	}
+	switch {
+	case counts:
+		w.missedTo.Store(0)
+	case w.missedTo.Load() == 0:
+		w.missedTo.Store(time.Now().Add(missedFor).UnixNano())
+	}
+	w.absence.Store(uint32(absence)) // before it ceases to count: it is one of both
+	w.counts.Store(counts)
+	if doubted && !w.doubted {
 		w.generation.Add(1)
 	}
-	w.failing.Store(w.state.fails > 0)
+	w.doubted = doubted
+	w.failing.Store(!w.state.failing.IsZero())
 }
 
 // tell writes the line of a change.

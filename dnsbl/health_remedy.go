@@ -9,6 +9,7 @@ import (
 // What an operator may do about a list that does not count.
 const (
 	remedySilent  = "nothing, if it passes; else see whether its zone still exists, and whether the resolver may ask it"
+	remedyOutage  = "see the resolver and the line: no list is taken to be silent for this, and nothing is refused that a list could have saved"
 	remedyEmpty   = "see whether the list has closed, then take it out of lists.use; or whether the resolver cuts 127.0.0.0/8 out of answers"
 	remedyAll     = "take it out of lists.use until its operator has said what happened"
 	remedyRewrite = "use a resolver of your own: this one answers names that do not exist (RFC 6761 section 6.4)"

@@ -66,7 +66,9 @@ func (h *Health) judgeResolver(reply Reply, now time.Time) (c Change, changed bo
 	case reply.Outcome == None:
 		c, changed = h.resolver.passed(now)
 	}
-	h.mute = reply.Outcome == Failed
+	if reply.Outcome == Failed {
+		h.worldSilent(now)
+	}
 	h.askResolver, h.controlled = false, now
 	h.nextControl = now.Add(jitter(h.resolver.pause(pace)))
 	return c, changed

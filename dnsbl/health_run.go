@@ -24,6 +24,12 @@ func (h *Health) Run(ctx context.Context) {
 			h.control(ctx)
 			continue
 		}
+		if h.checkDue(time.Now()) {
+			running.Go(func() {
+				h.check(ctx)
+				h.poke()
+			})
+		}
 		for _, w := range h.due(time.Now()) {
 			running.Go(func() {
 				slots <- struct{}{}
@@ -84,6 +90,9 @@ func (h *Health) idle(now time.Time) time.Duration {
 	}
 	if h.askResolver || h.resolver.state != Up {
 		wait = h.nextControl.Sub(now)
+	}
+	if o := &h.outside; !o.asking && (o.wanted || o.lost > 0) {
+		wait = min(wait, o.next.Sub(now))
 	}
 	if h.rewritten() {
 		return max(wait, time.Millisecond)
@@ -150,12 +159,11 @@ func (h *Health) test(ctx context.Context, w *watched) {
 		h.accuse(w, e, true)
 	case failure != "":
 		h.settle(w, func(now time.Time) (Change, bool) {
-			if h.mute {
-				return Change{}, false
-			}
-			return w.state.failed(failure, true, h.every, now)
+			h.noAnswer(w, failure, now, true, now)
+			return Change{}, false
 		})
 	default:
+		w.heard.Store(time.Now().UnixNano())
 		h.settle(w, w.state.passed)
 	}
 	h.mu.Lock()

@@ -21,6 +21,10 @@ const (
 
 var conditionNames = [...]string{"untested", "up", "refused", "empty", "lists-all", "silent", "suspended"}
 
+// doubted reports whether what a list said before may have been the madness for which
+// it is in this state. One that says nothing, or refuses us, takes nothing back.
+func (s Condition) doubted() bool { return s == Empty || s == ListsAll || s == Suspended }
+
 // String gives the name that log, metrics and the command lists use.
 func (s Condition) String() string { return conditionNames[s] }
 
@@ -28,15 +32,14 @@ const (
 	goodToReturn = 3 // passed tests in a row that bring a list back
 	slowest      = 6 // a list that is away is tested at least once in so many test intervals
 
-	// A list is silent when so many answers in a row failed, over so long: what
-	// is lost in one moment is the network's doing, not the list's. Tests are
-	// apart by themselves, so fewer of them are enough.
+	// A list is silent when so many answers in a row failed, over so long, while
+	// others answered: what is lost in one moment is the network's doing, not the
+	// list's. Tests are apart by themselves, so fewer of them are enough. Where half
+	// of the other lists fail as well, it takes longer: it may be our own DNS.
 	failsToSilence = 5
 	silenceLasts   = 3 * time.Second
 	testsToSilence = 3
-
-	// failsToTest failures in a row of an Up list call for a test at once.
-	failsToTest = 2
+	togetherLasts  = time.Minute
 
 	// steady is after how many test intervals without trouble a list that came
 	// back is trusted as if it had never been away.
@@ -52,9 +55,12 @@ type machine struct {
 	since  time.Time // of the state
 
 	good      int       // passed tests in a row while not Up
-	fails     int       // failures in a row, of visits and tests
-	failing   time.Time // since when
-	testFails int       // failed tests in a row
+	failing   time.Time // since when answers fail; zero: the last one did not
+	pending   int       // failures in a row of which it is not known yet whose fault they are
+	untried   bool      // a test is among them
+	why       string    // of the last one
+	fails     int       // failures in a row that were not the fault of our own DNS
+	testFails int       // failed tests in a row, likewise
 	level     int       // the pause between tests has been doubled so often
 	back      bool      // it was away before it came Up
 	relapses  int       // how often it went away soon after it had come back
@@ -74,8 +80,7 @@ type Change struct {
 
 // passed notes a test in which everything was as it must be.
 func (m *machine) passed(now time.Time) (Change, bool) {
-	m.answered()
-	m.testFails = 0
+	m.forgive()
 	switch m.state {
 	case Up:
 		return Change{}, false
@@ -103,37 +108,60 @@ func (m *machine) hold(ttl time.Duration) {
 }
 
 // answered notes that the list answered a visit, with nothing to say against it.
-func (m *machine) answered() { m.fails = 0 }
+func (m *machine) answered() { m.fails, m.pending, m.failing = 0, 0, time.Time{} }
 
-// failed notes that no answer came: to a test, or to a question of a visit.
-func (m *machine) failed(reason string, test bool, every time.Duration, now time.Time) (Change, bool) {
-	if m.fails == 0 {
+// away reports whether the list has left Up, or never came that far for what it said.
+func (m *machine) away() bool { return m.state != Up && m.state != Untested }
+
+// failed notes that no answer came, to a test or to a question of a visit. It counts
+// once somebody says that it was not the fault of our own DNS: see blame and forgive.
+// With excused it is known that it may have been.
+func (m *machine) failed(reason string, test, excused bool, now time.Time) {
+	if m.failing.IsZero() && !m.away() {
 		m.failing = now
 	}
-	m.fails++
+	m.why = reason
 	if test {
-		m.testFails++
+		m.untried = true
 	}
-	if m.state != Up && m.state != Untested {
-		if test { // a visit that asked before the list went away says nothing new
-			m.bad()
-		}
-		return Change{}, false
+	if !m.away() && !excused { // a visit that asked before the list went away says nothing new
+		m.pending++
 	}
 	if m.state == Untested {
 		m.reason, m.remedy = "no answer to its first tests: "+reason, remedySilent
 	}
-	if m.testFails < testsToSilence && (m.fails < failsToSilence || now.Sub(m.failing) < silenceLasts) {
-		return Change{}, false
+}
+
+// blame says that the failures so far were the list's own. Together says that other
+// lists fail as well.
+func (m *machine) blame(together bool, every time.Duration, now time.Time) (Change, bool) {
+	m.fails, m.pending = m.fails+m.pending, 0
+	if m.untried {
+		m.untried = false
+		m.testFails++
+		if m.away() {
+			m.bad()
+		}
 	}
-	return m.leave(Silent, fmt.Sprintf("%d questions in a row without an answer: %s", m.fails, reason), remedySilent, every, now), true
+	switch {
+	case m.away(), m.failing.IsZero():
+	case together && now.Sub(m.failing) < togetherLasts:
+	case m.testFails >= testsToSilence, m.fails >= failsToSilence && now.Sub(m.failing) >= silenceLasts:
+		return m.leave(Silent, fmt.Sprintf("%d questions in a row without an answer: %s", m.fails, m.why), remedySilent, every, now), true
+	}
+	return Change{}, false
+}
+
+// forgive says that the failures so far may have been the fault of our own DNS.
+func (m *machine) forgive() {
+	m.fails, m.pending, m.testFails, m.untried, m.failing = 0, 0, 0, false, time.Time{}
 }
 
 // against notes an answer that speaks against the list: s is what it shows it to be.
 func (m *machine) against(s Condition, reason, remedy string, test bool, every time.Duration, now time.Time) (Change, bool) {
-	m.fails, m.testFails = 0, 0
+	m.forgive()
 	switch {
-	case m.state == Up || m.state == Untested:
+	case !m.away():
 		return m.leave(s, reason, remedy, every, now), true
 	case !test: // of a visit that asked before the list went away
 		return Change{}, false
@@ -167,6 +195,7 @@ func (m *machine) leave(s Condition, reason, remedy string, every time.Duration,
 }
 
 func (m *machine) become(s Condition, reason, remedy string, now time.Time) Change {
+	m.forgive()
 	c := Change{From: m.state, To: s, Reason: reason, Remedy: remedy, At: now}
 	m.back = s == Up && m.state != Untested
 	m.state, m.reason, m.remedy, m.since = s, reason, remedy, now
@@ -189,7 +218,7 @@ func firstLevel(s Condition) int {
 func (m *machine) pause(every time.Duration) time.Duration {
 	base := every
 	switch {
-	case m.state == Up && m.fails == 0:
+	case m.state == Up && m.failing.IsZero():
 		return every
 	case m.state == Up || m.state == Untested:
 		return shortly(every)

@@ -16,7 +16,10 @@ func testPasses(m *machine, now time.Time) (Change, bool) { return m.passed(now)
 func answers(m *machine, _ time.Time) (Change, bool)      { m.answered(); return Change{}, false }
 
 func fails(test bool) func(*machine, time.Time) (Change, bool) {
-	return func(m *machine, now time.Time) (Change, bool) { return m.failed("timeout", test, testEvery, now) }
+	return func(m *machine, now time.Time) (Change, bool) {
+		m.failed("timeout", test, false, now)
+		return m.blame(false, testEvery, now)
+	}
 }
 
 func shows(s Condition, test bool) func(*machine, time.Time) (Change, bool) {

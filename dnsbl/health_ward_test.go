@@ -98,18 +98,18 @@ func code(t testing.TB, answer, match, meaning string, kind Kind, points float64
 func healthLists(t testing.TB) []List {
 	t.Helper()
 	block := func(id string) List {
-		return List{ID: id, Zone: id + ".example.org", Family: "block", Asks: IP4, Stages: StagesOf(Connect),
+		return List{ID: id, Zone: id + ".example.org", Group: id, Family: "block", Asks: IP4, Stages: StagesOf(Connect),
 			Listed: []string{"127.0.0.2"}, Unlisted: []string{"127.0.0.1"},
 			Codes: []Code{code(t, "127.0.0.2", "", "spam source", Listed, 5),
 				code(t, "127.255.255.254", "", "query came through a public resolver", Error, 0)}}
 	}
-	domains := List{ID: "domains", Zone: "domains.example.org", Family: "block", Asks: Domain, Stages: StagesOf(Helo),
+	domains := List{ID: "domains", Zone: "domains.example.org", Group: "domains", Family: "block", Asks: Domain, Stages: StagesOf(Helo),
 		Listed: []string{"TEST"}, Unlisted: []string{"INVALID"},
 		Codes: []Code{code(t, "127.0.0.2", "", "spam domain", Listed, 5),
 			code(t, "127.0.1.255", "", "an IP address was asked of a domain list", Error, 0)}}
 	poison := code(t, "127.0.10.Y", "pattern:127.0.10.*", "over the limit: no trust", Info, 0)
 	poison.Suspect = true
-	white := List{ID: "white", Zone: "white.example.org", Family: "allow", Asks: IP4 | IP6, Stages: StagesOf(Connect),
+	white := List{ID: "white", Zone: "white.example.org", Group: "white", Family: "allow", Asks: IP4 | IP6, Stages: StagesOf(Connect),
 		Listed: []string{"127.0.0.2"}, Unlisted: []string{"127.0.0.1"},
 		Codes: []Code{code(t, "127.0.5.3", "", "trusted", Allow, -5), poison}}
 	lists := []List{block("a"), block("b"), block("c"), domains, white}

@@ -38,9 +38,10 @@ type Set struct {
 
 // A member is a list at a stage.
 type member struct {
-	list *List
-	zone string // with its key
-	slot *slot
+	list  *List
+	zone  string // with its key
+	slot  *slot
+	lifts bool // it may speak for a client
 }
 
 // NewSet makes a Set of lists, the first MaxLists of them, in their order. Lists
@@ -81,7 +82,7 @@ func (s *Set) join(i int) {
 	if !ok {
 		return
 	}
-	m := member{l, zone, s.cache.slots.of(l.ID, zone)}
+	m := member{l, zone, s.cache.slots.of(l.ID, zone), l.Lift() < 0}
 	if grow := int(m.slot.n) + 1 - len(s.bySlot); grow > 0 {
 		s.bySlot = append(s.bySlot, make([]uint8, grow)...)
 	}
@@ -100,6 +101,7 @@ func (s *Set) Lists() []List { return s.lists }
 type unwatched struct{}
 
 func (unwatched) Counts(string) bool       { return true }
+func (unwatched) Absence(string) Absence   { return 0 }
 func (unwatched) Generation(string) uint32 { return 0 }
 func (unwatched) Saw(*Answer)              {}
 
@@ -186,7 +188,9 @@ func (m *member) question(t *target) string {
 // list that counts and may be asked about it, in the order of the Set. It asks
 // nothing, waits for nothing, and allocates nothing when nothing is listed and
 // buf has room. It is false when a question would be needed: such answers are
-// Unknown and Pending.
+// Unknown and Pending. A list that does not count, but is Remembered, has an Answer
+// too where it spoke for the subject, or is known not to; one that is Missed, and
+// of which nothing is known, is Unknown and Away.
 func (s *Set) Known(sub Subject, buf []Answer) ([]Answer, bool) {
 	var room [recordRoom]byte
 	t, record, ok := s.glance(sub, room[:0])
@@ -203,11 +207,20 @@ func (s *Set) known(t *target, record []byte, stage Stage, buf []Answer, last bo
 	v := view{set: s, now: s.cache.now(s.now())}
 	for i := range s.plans[stage] {
 		m := &s.plans[stage][i]
-		if m.fits(t) && s.watch.Counts(m.list.ID) {
-			m.slot.heed(v.now, s.watch.Generation(m.list.ID))
-			buf = append(buf, Answer{List: m.list, Reason: Pending})
-			v.place[m.list.place] = uint8(len(buf) - from)
+		if !m.fits(t) {
+			continue
 		}
+		reason := Pending
+		if !s.watch.Counts(m.list.ID) {
+			absence := s.watch.Absence(m.list.ID)
+			if absence == 0 || !m.lifts {
+				continue
+			}
+			reason, v.absence[m.list.place] = Away, absence
+		}
+		m.slot.heed(v.now, s.watch.Generation(m.list.ID))
+		buf = append(buf, Answer{List: m.list, Reason: reason})
+		v.place[m.list.place] = uint8(len(buf) - from)
 	}
 	if len(buf) == from {
 		return buf, true
@@ -219,7 +232,8 @@ func (s *Set) known(t *target, record []byte, stage Stage, buf []Answer, last bo
 		var room [recordRoom]byte
 		v.take(s.cache.get(room[:0], s.cache.keyOf(netip.Addr{}, t.registered)), false, true)
 	}
-	return buf, v.settle(last)
+	known := v.settle(last)
+	return buf[:from+len(v.answers)], known
 }
 
 // landing is within what time after it was asked a question is answered, or given up.
@@ -231,6 +245,7 @@ type view struct {
 	now     uint32
 	answers []Answer
 	place   [MaxLists]uint8 // in answers, plus 1, by the list's place in the Set
+	absence [MaxLists]Absence
 }
 
 func (v *view) wants(f NameForm) bool {
@@ -251,7 +266,7 @@ func (v *view) take(record []byte, whole, registered bool) {
 		}
 		place := v.set.bySlot[e.slot] - 1
 		at := v.place[place]
-		if at == 0 || !v.set.slots[place].trusts(base+staleTicks) {
+		if at == 0 || v.absence[place] == Missed || !v.set.slots[place].trusts(base+staleTicks) {
 			continue
 		}
 		a := &v.answers[at-1]
@@ -294,11 +309,15 @@ func (a *Answer) rate(e kept) {
 }
 
 // settle reports whether nothing needs to be asked. What has expired is let go of,
-// or with last taken.
+// or with last taken; of lists that do not count what may speak for the subject stays.
 func (v *view) settle(last bool) bool {
-	known := true
+	known, away := true, false
 	for i := range v.answers {
 		a := &v.answers[i]
+		if absence := v.absence[a.List.place]; absence != 0 {
+			away = a.settleAway(absence) || away
+			continue
+		}
 		if a.Reason != Pending {
 			continue
 		}
@@ -309,5 +328,28 @@ func (v *view) settle(last bool) bool {
 			*a = Answer{List: a.List, Reason: Pending}
 		}
 	}
+	if away {
+		v.answers = slices.DeleteFunc(v.answers, func(a Answer) bool { return a.List == nil })
+	}
 	return known
+}
+
+// settleAway makes of what the cache holds of a list that does not count what that is
+// good for: the list is not asked, so what has expired is the last that is known. It
+// reports whether that is nothing: then the answer has no list.
+func (a *Answer) settleAway(absence Absence) (nothing bool) {
+	if a.Stale && a.Reason == Pending {
+		a.Reason = ""
+	}
+	switch {
+	case a.State == Hit && a.Points() < 0:
+	case a.State != Unknown && !a.Stale: // nothing that it said is held against anybody
+		*a = Answer{List: a.List, State: Clear, Cached: true}
+	case absence&Missed != 0:
+		*a = Answer{List: a.List, Reason: Away}
+	default:
+		*a = Answer{}
+		return true
+	}
+	return false
 }

@@ -449,6 +449,60 @@ func TestAnswersOlderThanTheyMayBeAreGone(t *testing.T) {
 	})
 }
 
+// TestListsThatAreAwayStillSpeakForClients: a list that fell silent is not asked. What it
+// said before may lift, up to an hour past its expiry, and is held against nobody; what it
+// has not said is missed as long as the watch says so.
+func TestListsThatAreAwayStillSpeakForClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "dnswl", "spamcop", "mailspike-rep", "surbl", "abusix-white")
+		w.zone.set("7.2.0.192.list.dnswl.org", "127.0.5.2")
+		w.zone.set("7.2.0.192.bl.spamcop.net", "127.0.0.2")
+		w.zone.set("7.2.0.192.rep.mailspike.net", "127.0.0.20")
+		w.zone.set("8.2.0.192.rep.mailspike.net", "127.0.0.10")
+		good, bad, new := atConnect("192.0.2.7"), atConnect("192.0.2.8"), atConnect("192.0.2.9")
+		check(t, "before", saidAll(w.Ask(t.Context(), good, nil)), "dnswl hit 127.0.5.2; spamcop hit 127.0.0.2; mailspike-rep hit 127.0.0.20; abusix-white clear")
+		check(t, "before", saidAll(w.Ask(t.Context(), bad, nil)), "dnswl clear; spamcop clear; mailspike-rep hit 127.0.0.10; abusix-white clear")
+		w.asked()
+		is := func(what string, absence Absence, goodIs, badIs, newIs string) {
+			t.Helper()
+			w.watch.mu.Lock()
+			w.watch.gone = map[string]Absence{}
+			for _, id := range []string{"dnswl", "spamcop", "mailspike-rep", "abusix-white"} {
+				w.watch.out[id], w.watch.gone[id] = true, absence
+			}
+			w.watch.mu.Unlock()
+			for _, c := range []struct {
+				sub  Subject
+				want string
+			}{{good, goodIs}, {bad, badIs}, {new, newIs}} {
+				got, known := w.Known(c.sub, nil)
+				check(t, what+", known", saidAll(got), c.want)
+				check(t, what+", asked", saidAll(w.Ask(t.Context(), c.sub, nil)), c.want)
+				if !known {
+					t.Errorf("%s: questions would be needed", what)
+				}
+			}
+			if asked := w.asked(); len(asked) > 0 {
+				t.Errorf("%s: asked %q", what, asked)
+			}
+		}
+		const missed = "dnswl unknown away; mailspike-rep unknown away; abusix-white unknown away"
+		is("doubted", 0, "", "", "")
+		is("missed", Missed, missed, missed, missed)
+		is("silent", Missed|Remembered, "dnswl hit 127.0.5.2; mailspike-rep hit 127.0.0.20; abusix-white clear", "dnswl clear; mailspike-rep clear; abusix-white clear", missed)
+		is("long silent", Remembered, "dnswl hit 127.0.5.2; mailspike-rep hit 127.0.0.20; abusix-white clear", "dnswl clear; mailspike-rep clear; abusix-white clear", "")
+		time.Sleep(30 * time.Minute) // past the expiry
+		is("silent, and old", Missed|Remembered, "dnswl hit 127.0.5.2 stale; mailspike-rep hit 127.0.0.20 stale; abusix-white unknown away", missed, missed)
+		is("long silent, and old", Remembered, "dnswl hit 127.0.5.2 stale; mailspike-rep hit 127.0.0.20 stale", "", "")
+		time.Sleep(time.Hour)
+		is("silent, and too old", Missed|Remembered, missed, missed, missed)
+		w.watch.mu.Lock()
+		clear(w.watch.out)
+		w.watch.mu.Unlock()
+		check(t, "back", saidAll(w.Ask(t.Context(), good, nil)), "dnswl hit 127.0.5.2; spamcop hit 127.0.0.2; mailspike-rep hit 127.0.0.20; abusix-white clear")
+	})
+}
+
 func TestTheWatchIsToldBeforeAnybody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "spamhaus-zen")

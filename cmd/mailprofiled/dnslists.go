@@ -65,6 +65,9 @@ func printLists(lists []admin.DNSList, now time.Time, w io.Writer) {
 		if l.Remedy != "" {
 			fmt.Fprintf(w, "; %s", l.Remedy)
 		}
+		if l.Missed.After(now) {
+			fmt.Fprintf(w, "; for another %s nothing is refused that it could have lifted", age(l.Missed.Sub(now)))
+		}
 		fmt.Fprintln(w)
 	}
 }
@@ -91,7 +94,7 @@ func dnsListStatus(health *dnsbl.Health) []admin.DNSList {
 	for _, s := range health.Snapshot() {
 		l := admin.DNSList{
 			List: s.List, State: s.Condition.String(), Reason: s.Reason, Remedy: s.Remedy,
-			Since: s.Since, Tested: s.Tested, NextTest: s.NextTest,
+			Since: s.Since, Tested: s.Tested, NextTest: s.NextTest, Missed: s.Missed,
 			Asked: s.Asked, Hits: s.Hits, Unknown: s.Unknown, Share: s.Share(), P50MS: inMS(s.P50), P99MS: inMS(s.P99),
 			Visits: s.Visits, Alone: s.Alone, Harsher: s.Harsher, Softer: s.Softer, Overlap: []admin.DNSListOverlap{}, Undeclared: s.Undeclared,
 		}

@@ -113,6 +113,7 @@ type DNSList struct {
 	Since    time.Time `json:"since,omitzero"`
 	Tested   time.Time `json:"tested,omitzero"`
 	NextTest time.Time `json:"next_test,omitzero"`
+	Missed   time.Time `json:"missed_until,omitzero"` // of an allow list that gives no answer: until then nothing is refused that it could have lifted
 
 	Asked   uint64  `json:"asked"`   // questions of visits on the wire
 	Hits    uint64  `json:"hits"`    // of these: listed, or spoken for

@@ -125,7 +125,7 @@ func listFacts(hits []listHit) []profile.ListHit {
 }
 
 // lists notes the questions about a subject, with {key} where a key stands in them;
-// not those that are still out.
+// not those that are still out, nor those that lists which are away were not asked.
 func (t *trace) lists(set *dnsbl.Set, sub dnsbl.Subject, answers []dnsbl.Answer) {
 	if t == nil {
 		return
@@ -139,8 +139,8 @@ func (t *trace) lists(set *dnsbl.Set, sub dnsbl.Subject, answers []dnsbl.Answer)
 	}
 	for i := range answers {
 		a := &answers[i]
-		if a.Reason == dnsbl.Pending {
-			continue
+		if a.Reason == dnsbl.Pending || a.Reason == dnsbl.Away {
+			continue // not asked
 		}
 		t.add(at, RecordLookup{
 			Question: set.Question(sub, a.List), Type: "A", Answer: listAnswerText(a),

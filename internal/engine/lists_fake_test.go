@@ -131,6 +131,7 @@ func (z *fakeZones) count(name string) int {
 type doorman struct {
 	mu        sync.Mutex
 	away      map[string]bool // lists that do not count
+	absent    dnsbl.Absence   // what is made of these
 	mad       map[string]bool // lists that confirm nothing
 	silent    bool            // confirmations wait until their time is over
 	judged    []dnsbl.VisitSeen
@@ -142,6 +143,12 @@ func newDoorman() *doorman { return &doorman{away: map[string]bool{}, mad: map[s
 
 func (d *doorman) Generation(string) uint32 { return 0 }
 func (d *doorman) Saw(*dnsbl.Answer)        {}
+
+func (d *doorman) Absence(string) dnsbl.Absence {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.absent
+}
 
 func (d *doorman) Counts(id string) bool {
 	d.mu.Lock()

@@ -162,6 +162,94 @@ func tested(t *testing.T, id string, points float64, at ...dnsbl.Stage) dnsbl.Li
 	return l
 }
 
+// TestAnAllowListThatFallsSilent: whom it spoke for goes on, whom it never heard of waits,
+// and after an hour without it the others decide. An outage of our own, after which the
+// lists that refuse are back before it, refuses nobody either.
+func TestAnAllowListThatFallsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := watchedLists(t, tested(t, "bl", 12, dnsbl.Connect), tested(t, "wl", -20, dnsbl.Connect))
+		lay := func(last byte) {
+			reversed := fmt.Sprintf("%d.2.0.192", last)
+			h.zones.set(reversed+".bl.test", "127.0.0.2")
+			if last < 100 {
+				h.zones.set(reversed+".wl.test", "127.0.0.2")
+			}
+		}
+		for last := range byte(255) {
+			lay(last)
+		}
+		answer := func(last byte) profile.Action {
+			addr := netip.AddrFrom4([4]byte{192, 0, 2, last})
+			return h.deliver(Client{Addr: addr}, "mail.good.example", fromGood, toUser).Action
+		}
+		is := func(when string, last byte, want profile.Action) {
+			t.Helper()
+			if got := answer(last); got != want {
+				t.Errorf("%s, client %d: %v, want %v", when, last, got, want)
+			}
+		}
+		is("at first", 20, profile.Continue)
+		is("at first", 120, profile.Reject)
+		silence := func() {
+			h.zones.set(".wl.test", "servfail")
+			h.zones.mu.Lock()
+			defer h.zones.mu.Unlock()
+			for name := range h.zones.a {
+				if strings.HasSuffix(name, ".wl.test") && name[0] != '.' {
+					delete(h.zones.a, name)
+				}
+			}
+		}
+		silence()
+		for i := range byte(60) { // of both kinds: all by a silent list
+			if a := answer(130 + i); a == profile.Reject && i > 0 {
+				t.Fatalf("client %d is refused while wl is %v", 130+i, h.standing(t, "wl").Condition)
+			}
+			time.Sleep(300 * time.Millisecond)
+		}
+		if s := h.standing(t, "wl"); s.Condition != dnsbl.Silent {
+			t.Fatalf("wl is %v", s.Condition)
+		}
+		is("silent: it spoke for this one", 20, profile.Continue)
+		is("silent: it has nothing on this one", 120, profile.Reject)
+		is("silent: nobody knows", 200, profile.TempFail)
+		time.Sleep(45 * time.Minute)
+		is("silent for long: it spoke for this one", 20, profile.Continue)
+		time.Sleep(30 * time.Minute)
+		is("gone", 201, profile.Reject)
+		h.zones.set(".wl.test")
+		h.zones.set("2.0.0.127.wl.test", "127.0.0.2")
+		for last := range byte(255) {
+			lay(last)
+		}
+		time.Sleep(2 * time.Hour)
+		is("back", 21, profile.Continue)
+		is("back", 202, profile.Reject)
+		for range 3 {
+			h.zones.mu.Lock()
+			before := h.zones.a
+			h.zones.a = map[string][]string{".test": {"servfail"}, ".example": {"servfail"}, ".com": {"servfail"}}
+			h.zones.mu.Unlock()
+			for i := range byte(20) {
+				if a := answer(30 + i); a == profile.Reject {
+					t.Errorf("our own outage: client %d is refused", 30+i)
+				}
+				time.Sleep(400 * time.Millisecond)
+			}
+			h.zones.mu.Lock()
+			h.zones.a = before
+			h.zones.mu.Unlock()
+			for i := range byte(60) { // what failed is asked again after 10 s
+				if a := answer(30 + i); a == profile.Reject || a != profile.Continue && i >= 40 {
+					t.Errorf("after it, client %d: %v", 30+i, a)
+				}
+				time.Sleep(400 * time.Millisecond)
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
 // TestAListThatGoesMadHarmsNobody: in mid-run it lists everything, or refuses, or
 // answers what no list answers. Not one client without a fault of its own is refused
 // or deferred; the list is away at once, and back when it is well.

@@ -90,6 +90,68 @@ func TestNoLostAllowAnswerRejects(t *testing.T) {
 	}
 }
 
+// TestAllowListsThatFellSilent: while one that gives no answer is missed, nothing is
+// refused that it could have lifted; what it said before lifts.
+func TestAllowListsThatFellSilent(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		absent  dnsbl.Absence
+		before  []string // what wl said of the client when it was up
+		after   time.Duration
+		stage   dnsbl.Stage
+		noNames bool // it is not known which PTR names the client has
+		want    profile.Action
+	}{
+		{"it is doubted: what it said is nothing", 0, []string{"127.0.0.2"}, 0, dnsbl.Connect, false, profile.Reject},
+		{"it spoke for the client", dnsbl.Missed | dnsbl.Remembered, []string{"127.0.0.2"}, 0, dnsbl.Connect, false, profile.Continue},
+		{"it spoke for its name", dnsbl.Missed | dnsbl.Remembered, []string{"127.0.0.2"}, 0, dnsbl.Helo, false, profile.Continue},
+		{"it did so some time ago", dnsbl.Missed | dnsbl.Remembered, []string{"127.0.0.2"}, 40 * time.Minute, dnsbl.Connect, false, profile.Continue},
+		{"it did so too long ago", dnsbl.Missed | dnsbl.Remembered, []string{"127.0.0.2"}, 2 * time.Hour, dnsbl.Connect, false, profile.TempFail},
+		{"it said that it has nothing for the client", dnsbl.Missed | dnsbl.Remembered, []string{}, 0, dnsbl.Connect, false, profile.Reject},
+		{"it did so some time ago, and may think otherwise now", dnsbl.Missed | dnsbl.Remembered, []string{}, 40 * time.Minute, dnsbl.Connect, false, profile.TempFail},
+		{"it has not been asked about the client", dnsbl.Missed | dnsbl.Remembered, nil, 0, dnsbl.Connect, false, profile.TempFail},
+		{"nor about names that may be there", dnsbl.Missed | dnsbl.Remembered, nil, 0, dnsbl.PTR, true, profile.TempFail},
+		{"it was never up, and what it said of old is not used", dnsbl.Missed, []string{"127.0.0.2"}, 0, dnsbl.Connect, false, profile.TempFail},
+		{"it is gone for long", dnsbl.Remembered, nil, 0, dnsbl.Connect, false, profile.Reject},
+		{"it is gone for long, and spoke for the client still", dnsbl.Remembered, []string{"127.0.0.2"}, 0, dnsbl.Connect, false, profile.Continue},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := withLists(t, nil, newList(t, "bl", 12, dnsbl.Connect), newList(t, "wl", -10, tt.stage))
+				question := "7.2.0.192.wl.test"
+				if tt.stage == dnsbl.Helo {
+					question = "mail.good.example.wl.test"
+				}
+				client := Client{Addr: netip.MustParseAddr("192.0.2.8")}
+				h.zones.set("8.2.0.192.bl.test", "127.0.0.2")
+				if tt.before != nil {
+					client = good
+					h.zones.set("7.2.0.192.bl.test", "127.0.0.2")
+					h.zones.set(question, tt.before...)
+					h.deliver(good, "mail.good.example", fromGood, toUser)
+					time.Sleep(tt.after)
+				}
+				h.watch.mu.Lock()
+				h.watch.away["wl"], h.watch.absent = true, tt.absent
+				h.watch.mu.Unlock()
+				h.zones.questions()
+				if tt.noNames {
+					h.dns.records["192.0.2.8 PTR"] = []string{"SERVFAIL"}
+				}
+				if a := h.deliver(client, "mail.good.example", fromGood, toUser); a.Action != tt.want {
+					t.Errorf("%v, want %v: %s", a.Action, tt.want, h.findings())
+				}
+				for _, q := range h.zones.questions() {
+					if strings.HasSuffix(q, ".wl.test") {
+						t.Errorf("asked %s", q)
+					}
+				}
+				synctest.Wait()
+			})
+		})
+	}
+}
+
 // TestAVisitRemembersWhatItLost: the answer that stops a list is lost to the whole
 // visit that brought it, not to its first transaction alone.
 func TestAVisitRemembersWhatItLost(t *testing.T) {
