@@ -9,7 +9,7 @@ package profile
 // it is for. Then comes what is known of the recipient: a client that is after
 // addresses gets the same answer for all of them, whether they exist or not; else
 // an unknown user is refused, and one whose directory failed is asked to come back.
-// Limits, which are for everyone too, come next, and then the account that is blocked: its
+// Limits, which are for everyone too, come next, and then the account that is blocked or seems stolen: its
 // owner can still write to those who hear from everybody. A score at or over the reject threshold refuses only if it stays
 // there on firm evidence alone (laws 1 and 2, the never column, stale answers);
 // else the answer is a tempfail, marked Capped.
@@ -37,6 +37,10 @@ func (j *Judgement) Decide(r *Recipient, retryPassed bool) Verdict {
 		return v
 	case j.block != nil && (r == nil || !r.Exempt && !AlwaysOpen(r.Raw, j.us)):
 		j.speakBlock(&v)
+		return v
+	case j.hijacked && (r == nil || !r.Exempt && !AlwaysOpen(r.Raw, j.us)):
+		v.Action = TempFail
+		j.speakAs(&v, accountHijack, "")
 		return v
 	case j.trust != Stranger || j.word == allowed || o.word == allowed:
 		return v

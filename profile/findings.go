@@ -101,6 +101,7 @@ const (
 	rcptTrap
 	limit
 	accountBlocked
+	accountHijack
 	historyGood
 	historyBad
 	firstSeen
@@ -200,6 +201,7 @@ var table = [kinds]row{
 	rcptTrap:            {id: "rcpt-trap", code: 550, status: "5.7.1"},
 	limit:               {id: "limit:NAME", code: 450, status: "4.7.28", alone: AloneYes, named: true, fixed: true}, // RFC 7372 has none; 4.7.28 is of the registry
 	accountBlocked:      {id: "account-blocked", code: 450, status: "4.7.1", alone: AloneYes, fixed: true},
+	accountHijack:       {id: "account-hijack", code: 450, status: "4.7.1", alone: AloneTempfail, fixed: true},
 	historyGood:         {id: "history-good", lifts: byRelation},
 	historyBad:          {id: "history-bad", code: 550, status: "5.7.1"},
 	firstSeen:           {id: "first-seen", code: 450, status: "4.7.1"}, // a question (RFC 6647), no reproach

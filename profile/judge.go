@@ -18,6 +18,8 @@ type Judgement struct {
 	word   word   // the operator's, by rules about anything but the recipient
 	block  *Block // of the account, where it counts; nil for none
 
+	hijacked bool // the account seems stolen, and that counts
+
 	marks    []mark  // what counts of Findings
 	possible []mark  // lifts that an answer which failed could have brought (law 2)
 	evidence float64 // the score that may support a reject
@@ -68,8 +70,8 @@ func newMark(k kind, points float64, stale bool) mark {
 
 // Judge judges a visit by what is known of it. A finding is made only if it
 // holds under every answer that the unknown facts could have had. Of exempt and
-// authenticated clients only local-deny and account-blocked are made (law 4); their
-// Identity is told all the same.
+// authenticated clients only local-deny, account-blocked and account-hijack are made (law
+// 4); their Identity is told all the same.
 func Judge(s *Session, p *Policy) *Judgement {
 	client := s.Client.Unmap().WithZone("") // a zone is text of the peer's choosing
 	j := &Judgement{
@@ -93,6 +95,7 @@ func Judge(s *Session, p *Policy) *Judgement {
 	}
 	j.judgeLocal(s.Local)
 	j.judgeBlock(s.Blocked)
+	j.judgeHijack(s.Hijack)
 	j.settle()
 	return j
 }

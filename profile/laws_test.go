@@ -157,6 +157,9 @@ func wayToHelpStaysOpen(t *testing.T, rng *rand.Rand, w *world, s Session, p *Po
 	if rng.Intn(4) == 0 {
 		s.Blocked = &Block{Reject: true}
 	}
+	if rng.Intn(4) == 0 {
+		s.Hijack = &Hijack{Tempfail: true}
+	}
 	j := Judge(&s, p)
 	open := func(what string, r Recipient) {
 		v := j.Decide(&r, rng.Intn(2) == 0)
@@ -194,16 +197,22 @@ func serverChecksAreForStrangers(t *testing.T, rng *rand.Rand, w *world, s Sessi
 	if rng.Intn(4) == 0 {
 		s.Blocked = &Block{}
 	}
+	if rng.Intn(4) == 0 {
+		s.Hijack = &Hijack{Tempfail: rng.Intn(2) == 0}
+	}
 	j := Judge(&s, p)
 	for _, r := range lawRecipients {
 		v := j.Decide(r, false)
 		for _, f := range append(slices.Clone(j.Findings), v.Findings...) {
-			if f.ID != "local-deny" && f.ID != "account-blocked" || f.Points != 0 {
+			if f.ID != "local-deny" && f.ID != "account-blocked" && f.ID != "account-hijack" || f.Points != 0 {
 				t.Fatalf("trust %d: %+v", s.Trust, f)
 			}
 		}
 		want := Continue
 		if s.Blocked != nil && p.Points["account-blocked"].Rule != Off && p.Points["account-blocked"].Rule != Monitor {
+			want = TempFail
+		}
+		if s.Hijack != nil && s.Hijack.Tempfail && p.Points["account-hijack"].Rule != Off && p.Points["account-hijack"].Rule != Monitor {
 			want = TempFail
 		}
 		if j.Denied() || wordFor(r, p) == denied {

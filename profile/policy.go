@@ -57,6 +57,7 @@ func (p Points) String() string {
 //   - retry-passed: coming back does not help;
 //   - a list (dnsbl:ID, rhsbl:ID, dnswl:ID): the next of its group counts;
 //   - account-blocked: blocked accounts may send;
+//   - account-hijack: no account is told to be stolen;
 //   - local-deny, local-allow, local-points: such rules of the operator do nothing.
 //
 // Points has no row for a list that weighs what its own codes come to.

@@ -55,6 +55,7 @@ type Session struct {
 	Lists   []ListHit  // in the order of the lists, which breaks ties of who speaks; the first 64 are looked at
 	Local   []LocalHit // of rules about anything but the recipient
 	Trap    string     // the client wrote to a trap lately: which sign of it, for the operator; "" for none
+	Hijack  *Hijack    // the account that the client has logged in by seems stolen; nil: it does not
 	Blocked *Block     // the account that the client has logged in by may not send; nil: it may
 }
 

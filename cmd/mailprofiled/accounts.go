@@ -30,6 +30,7 @@ func accountsVerbs() []accountsVerb {
 		{"block", "NAME", "keep an account from sending until it is released", runAccountsBlock},
 		{"release", "NAME", "let it send again", runAccountsRelease},
 		{"blocked", "", "the accounts that may not send", runAccountsBlocked},
+		{"suspects", "", "the accounts that seemed stolen since the daemon's start", runAccountsSuspects},
 		{"exceptions", "", "all exceptions, from the configuration and by command", runAccountsExceptions},
 		{"top", "", "the accounts that met limits most often since the daemon's start", runAccountsTop},
 	}
@@ -251,8 +252,8 @@ func runAccountsUnraise(args []string, stdout, stderr io.Writer) int {
 }
 
 const accountsResetHelp = `
-Forgets what an account has used of its limits, as if it had sent nothing yet. What
-is under way still counts. Limits per account and something else, such as the
+Forgets what an account has used of its limits, as if it had sent nothing yet, and the
+signs that it is stolen; what is usual for it stays. What is under way still counts. Limits per account and something else, such as the
 recipient's domain, are left as they are.`
 
 func runAccountsReset(args []string, stdout, stderr io.Writer) int {
@@ -266,6 +267,9 @@ func runAccountsReset(args []string, stdout, stderr io.Writer) int {
 			return printJSON(changed, stdout, stderr), nil
 		}
 		fmt.Fprintf(stdout, "%s reset: %s\n", count(changed.Counters, "counter"), orDash(strings.Join(changed.Limits, ", ")))
+		if changed.Suspected {
+			fmt.Fprintln(stdout, "it is suspected no more")
+		}
 		return exitFine, nil
 	})
 }

@@ -48,7 +48,7 @@ func (a accountDesk) Account(name string) (*admin.Account, error) {
 	defer g.leave()
 	now := time.Now()
 	s, age := a.subject(g, key, now)
-	account := &admin.Account{Account: key, Now: now, Age: age, Plan: s.Plan, Limits: a.standing(g, s, now), Exceptions: []admin.AccountException{}, Block: a.lastBlock(key, now)}
+	account := &admin.Account{Account: key, Now: now, Age: age, Plan: s.Plan, Limits: a.standing(g, s, now), Exceptions: []admin.AccountException{}, Block: a.lastBlock(key, now), Hijack: a.hijack(g, key, now)}
 	written, made := a.d.counted.Grants.Lists()
 	for _, list := range []struct {
 		all []ratelimit.Exception
@@ -342,7 +342,12 @@ func (a accountDesk) Reset(by, name string) (*admin.Changed, error) {
 			g.limits.Rules.Reset(a.d.counted.Desk(), s, now)
 		}
 	}
-	a.log(g, "counters reset by command", by, &ratelimit.Exception{Account: key}, "limits", strings.Join(changed.Limits, ","))
+	changed.Suspected = a.d.counted.Hijack.Release(a.d.counted.Hijack.Account(key), now)
+	rest := []any{"limits", strings.Join(changed.Limits, ",")}
+	if changed.Suspected {
+		rest = append(rest, "signs", "forgotten")
+	}
+	a.log(g, "counters reset by command", by, &ratelimit.Exception{Account: key}, rest...)
 	return changed, nil
 }
 

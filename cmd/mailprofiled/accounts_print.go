@@ -40,6 +40,9 @@ func printAccount(a *admin.Account, w io.Writer) {
 		fmt.Fprintln(w, "\nexceptions:")
 		printExceptions(a.Exceptions, "  ", w)
 	}
+	if a.Hijack != nil { // a daemon of before does not tell
+		printHijack(a.Hijack, w)
+	}
 }
 
 // stateOf says why a limit does not count an account.

@@ -156,6 +156,7 @@ func (a accountDesk) Release(ctx context.Context, by, name string) (*admin.Block
 		}
 		return nil, errors.New("the account is not blocked: is it the login, as the log has it?")
 	}
+	a.d.counted.Hijack.Release(a.d.counted.Hijack.Account(key), now)
 	changed := &admin.BlockChange{Block: blockedOf(&b, now), Notes: []string{}}
 	a.log(g, "account released by command", by, &ratelimit.Exception{Account: key}, "since", b.Since.Format(time.RFC3339), "blocked_by", b.By)
 	a.keep(ctx, changed)

@@ -104,7 +104,7 @@ func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, has
 	g.done = func() { d.letGo(g, r) }
 	g.engine = wiring.NewEngine(cfg, wiring.Parts{
 		Resolver: r.Resolver, SPF: r.spf, Retries: d.counted.Retries, Memory: d.counted.Servers, Recent: d.counted.Recent, Local: own.local, Geo: own.geo,
-		Lists: g.lists, Health: d.health, Limits: limits, Blocks: d.counted.Blocks, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
+		Lists: g.lists, Health: d.health, Limits: limits, Blocks: d.counted.Blocks, Hijack: d.hijacks(g), Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
 		Directory: own.directory, Traps: own.traps, Harvest: d.harvest, Unknown: d.unknownHash(cfg, hash),
 	})
 	g.users.Store(1)

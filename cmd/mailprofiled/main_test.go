@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -70,7 +71,7 @@ func TestScripts(t *testing.T) {
 			env.Values[dnsKey{}] = server
 			return fillIn(env.WorkDir, server.Addr().String())
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver, "until": until, "mmdb": makeDatabase, "asked": asked, "gzipped": gzipped},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": awaitServing, "deliver": deliver, "rob": rob, "until": until, "mmdb": makeDatabase, "asked": asked, "gzipped": gzipped},
 	})
 }
 
@@ -203,17 +204,31 @@ func deliver(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 1 && len(args) != 2 {
 		ts.Fatalf("usage: deliver SOCKET [ACCOUNT]")
 	}
-	account := strings.Join(args[1:], "")
-	c, err := net.Dial("unix", ts.MkAbs(args[0]))
+	deliverFrom(ts, args[0], strings.Join(args[1:], ""), netip.MustParseAddr("192.0.2.66"), "<jo@good.example>")
+}
+
+// rob is the command of that name: forty machines of as many networks send for an account,
+// each in another name.
+func rob(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: rob SOCKET ACCOUNT")
+	}
+	for i := range 40 {
+		deliverFrom(ts, args[0], args[1], netip.AddrFrom4([4]byte{byte(11 + i), byte(7 * i), 1, 1}), fmt.Sprintf("<bank@d%d%c.example>", i, 'a'+i%26))
+	}
+}
+
+func deliverFrom(ts *testscript.TestScript, socket, account string, client netip.Addr, from string) {
+	c, err := net.Dial("unix", ts.MkAbs(socket))
 	ts.Check(err)
 	v := miltertest.NewVisit(c, miltertest.Postfix())
 	defer v.Close()
 	ts.Check(v.Negotiate())
-	_, err = v.Connect(miltertest.Peer{Addr: netip.MustParseAddr("192.0.2.66"), Port: 25})
+	_, err = v.Connect(miltertest.Peer{Addr: client, Port: 25})
 	ts.Check(err)
 	_, err = v.Helo("mail.bad.example")
 	ts.Check(err)
-	_, err = v.Mail("<jo@good.example>", account)
+	_, err = v.Mail(from, account)
 	ts.Check(err)
 	a, err := v.Rcpt("<user@here.example>")
 	ts.Check(err)

@@ -91,6 +91,9 @@ func printStatus(s *admin.Status, w io.Writer) {
 	if n := s.Blocked.Accounts; n > 0 {
 		row("blocked", "%s, the last %s: mailprofiled accounts blocked", count(n, "account"), ago(s.Blocked.Newest))
 	}
+	if s.Hijack.Action != "" {
+		row("hijack", "%s", hijackText(&s.Hijack))
+	}
 	if s.Shared != nil {
 		row("shared", "%s", plain(sharedText(s.Shared, s.Now)))
 	}

@@ -40,6 +40,7 @@ func TestPrintStatus(t *testing.T) {
 				Reasons: []admin.RetryReason{{Finding: "rdns-missing", Deferred: 80, Returned: 60}, {Finding: "spf-fail", Deferred: 30, Returned: 15}},
 			},
 			Limits: admin.LimitStatus{InForce: 3, ByAge: true, Learning: true, Learnt: now.Add(30 * 24 * time.Hour)},
+			Hijack: admin.HijackStatus{Action: "report", Accounts: 300, Events: 1, Learning: true, Learnt: now.Add(24 * time.Hour)},
 			Store:  admin.Store{Path: "/var/lib/mailprofiled", Kept: true, Bytes: 5 << 20, Accounts: 321, Counters: 987},
 			Lists:  []admin.DNSList{{List: "spamcop", State: "up"}, {List: "psbl", State: "up"}},
 			Local: []admin.LocalRule{
@@ -78,6 +79,7 @@ retry      12 mails asked to come back, 1 honest caller remembered
            came back by finding: rdns-missing 60 (75%) of 80, spf-fail 15 (50%) of 30
 lists      2 of 2 up
 limits     3 in force; those by age only report on accounts first seen before 2026-12-24 03:00 UTC
+hijack     report, 300 accounts remembered; nobody is suspected before 2026-11-25 03:00 UTC; 1 account seemed stolen: mailprofiled accounts suspects
 state      321 accounts, 987 counters of limits, 5 MiB in /var/lib/mailprofiled
 log        0 lines lost
 
@@ -130,6 +132,7 @@ retry      12 mails asked to come back, 1 honest caller remembered
            came back by finding: rdns-missing 60 (75%) of 80, spf-fail 15 (50%) of 30
 lists      1 of 2 up; not counted: psbl (silent)
 limits     0 in force
+hijack     report, 300 accounts remembered; nobody is suspected before 2026-11-25 03:00 UTC; 1 account seemed stolen: mailprofiled accounts suspects
 state      321 accounts, 987 counters of limits; not kept in /var/lib/mailprofiled since 3m00s ago
 log        1 line lost
 

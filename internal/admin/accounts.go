@@ -21,6 +21,7 @@ type Account struct {
 	Limits     []AccountLimit     `json:"limits"` // all that count by account, in their order
 	Exceptions []AccountException `json:"exceptions"`
 	Block      *BlockedAccount    `json:"block"` // its last; null: it was never blocked, as far as is remembered
+	Hijack     *AccountHijack     `json:"hijack"`
 }
 
 // An Age is how old an account is.
@@ -96,6 +97,7 @@ type Changed struct {
 	Written    int                `json:"written"`    // for the same, by the configuration, and so still there
 	Limits     []string           `json:"limits"`     // that it is of
 	Counters   int                `json:"counters"`   // that were reset
+	Suspected  bool               `json:"suspected"`  // it seemed stolen, and that was reset
 	Unseen     bool               `json:"unseen"`     // no mail of the account was ever seen here: is the name right?
 }
 
@@ -122,6 +124,7 @@ type Accounts interface {
 	Account(name string) (*Account, error)
 	Exceptions() []AccountException
 	Top(n int) *Top
+	Suspects(n int) *Suspects
 	Raise(by string, g Grant) (*Changed, error)
 	Unraise(by string, g Grant) (*Changed, error) // for its account, plan or domain
 	Reset(by, name string) (*Changed, error)
@@ -141,6 +144,7 @@ func (c *Control) accountRoutes(mux *http.ServeMux) {
 		}
 		told(w, c.Accounts.Top(n), nil)
 	})
+	mux.HandleFunc("GET /v1/accounts/suspects", c.suspects)
 	mux.HandleFunc("POST /v1/accounts/raise", changing(func(_ *http.Request, by string, g Grant) (any, error) { return c.Accounts.Raise(by, g) }))
 	mux.HandleFunc("POST /v1/accounts/unraise", changing(func(_ *http.Request, by string, g Grant) (any, error) { return c.Accounts.Unraise(by, g) }))
 	mux.HandleFunc("POST /v1/accounts/reset", changing(func(_ *http.Request, by string, g Grant) (any, error) { return c.Accounts.Reset(by, g.Account) }))

@@ -28,6 +28,9 @@ func (d *aDesk) Exceptions() []AccountException {
 	return []AccountException{{Plan: "pro", Max: 3, By: "file"}}
 }
 func (d *aDesk) Top(n int) *Top { return &Top{All: n == 20, Accounts: []TopAccount{}} }
+func (d *aDesk) Suspects(n int) *Suspects {
+	return &Suspects{Total: uint64(n), Accounts: []SuspectAccount{}}
+}
 func (d *aDesk) Raise(by string, g Grant) (*Changed, error) {
 	if g.Max == 13 {
 		return nil, errors.New("nothing would change: \"x\" lets 20 through")
@@ -56,6 +59,11 @@ func TestAccountsOverTheSocket(t *testing.T) {
 	for n, all := range map[int]bool{20: true, 7: false, 0: true, -3: true} {
 		if top, err := client.Top(ctx, n); err != nil || top.All != all {
 			t.Errorf("top %d: %+v, %v", n, top, err)
+		}
+	}
+	for n, want := range map[int]uint64{20: 20, 7: 7, 0: topShown, -3: topShown} {
+		if s, err := client.Suspects(ctx, n); err != nil || s.Total != want {
+			t.Errorf("suspects %d: %+v, %v", n, s, err)
 		}
 	}
 	if l, err := client.Limits(ctx); err != nil || l.Limits[0].Name != "x" {

@@ -113,6 +113,10 @@ var readings = []reading{
 	measures("accounts_learning", "Whether accounts that are first seen now are of unknown age.", func(s *Status) float64 { return truth(s.Limits.Learning) }),
 	measures("accounts", "Accounts of which it is known since when.", func(s *Status) float64 { return float64(s.Store.Accounts) }),
 	measures("accounts_blocked", "Accounts that may not send now.", func(s *Status) float64 { return float64(s.Blocked.Accounts) }),
+	counts("hijack_events_total", "Accounts that began to seem stolen.", func(s *Status) uint64 { return s.Hijack.Events }),
+	measures("hijack_learning", "Whether nobody is suspected yet: it is being learnt what is usual.", func(s *Status) float64 { return truth(s.Hijack.Learning) }),
+	measures("hijack_accounts", "Accounts of which it is remembered what they do.", func(s *Status) float64 { return float64(s.Hijack.Accounts) }),
+	counts("hijack_evicted_total", "Of these, those forgotten for want of room.", func(s *Status) uint64 { return s.Hijack.Evicted }),
 	counts("log_lost_lines_total", "Log lines that could not be written.", func(s *Status) uint64 { return s.Log.LostLines }),
 	measures("directory_up", "Whether all sources of the directory are asked: 0 while one is left alone as it fails.", func(s *Status) float64 { return truth(s.Directory.up()) }),
 	measures("directory_addresses", "Recipients in the files of the directory.", func(s *Status) float64 {

@@ -13,6 +13,7 @@
 //	GET  /v1/accounts/show?account=NAME   an Account
 //	GET  /v1/accounts/exceptions          all AccountExceptions
 //	GET  /v1/accounts/top?n=20            a Top
+//	GET  /v1/accounts/suspects?n=20       Suspects
 //	POST /v1/accounts/raise               a Grant: makes the exception; answers a Changed
 //	POST /v1/accounts/unraise             a Grant: takes back those by command for its account, plan or domain
 //	POST /v1/accounts/reset               a Grant: what its account has used is forgotten

@@ -40,6 +40,7 @@ type Status struct {
 	Memory   Memory            `json:"memory"`
 	Limits   LimitStatus       `json:"limits"`
 	Blocked  BlockedStatus     `json:"blocked"`
+	Hijack   HijackStatus      `json:"hijack"`
 
 	Directory Directory `json:"directory"`
 

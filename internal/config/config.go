@@ -40,6 +40,7 @@ type Config struct {
 	Geo       Geo
 	Limits    []ratelimit.Limit // in force: those built in, then [[limit]] in their order
 	Accounts  Accounts
+	Hijack    Hijack
 	Directory Directory
 	State     State
 	Log       Log

@@ -182,8 +182,8 @@ func (a *advice) misused() bool {
 		a.s.fail(a.says("misused at "+oneOf(strings.Split(list.Stages.String(), ","))+": it "+plainText(why)), remedy)
 		return true
 	}
-	if list.Stages == dnsbl.StagesOf(dnsbl.Auth) && promisedFinding("account-hijack") {
-		a.s.warn(a.says("it is about clients that log in, and weighs in account-hijack only, "+notYet), "remove it for now")
+	if list.Stages == dnsbl.StagesOf(dnsbl.Auth) && a.c.Policy.Points["account-hijack"].Rule == profile.Off {
+		a.s.warn(a.says("it is about clients that log in, and weighs in account-hijack only, which is off under [points]"), "remove one of the two")
 		return true
 	}
 	return false

@@ -1,9 +1,5 @@
 package config
 
-import (
-	"slices"
-)
-
 // keysLater are the keys that the manual promises and this version refuses.
 // They stand here with their kinds so that other mistakes beside them are found.
 func keysLater() []Key {
@@ -21,10 +17,3 @@ func plainChoice(texts ...string) Kind {
 	}
 	return choiceKind(words...)
 }
-
-// findingsPromised are the ids of the manual that are not judged yet.
-var findingsPromised = []string{
-	"account-hijack",
-}
-
-func promisedFinding(id string) bool { return slices.Contains(findingsPromised, id) }

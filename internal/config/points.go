@@ -72,14 +72,7 @@ func knownFinding(s spot) bool {
 		s.fail("points for "+quote(limitFinding)+": no limit is named", "write its name: "+quote(limitFinding+"new accounts"))
 		return false
 	}
-	if promisedFinding(s.last) {
-		s.notYet()
-		return false
-	}
 	near := nearest(s.last, ids)
-	if near == "" {
-		near = nearest(s.last, findingsPromised)
-	}
 	remedy := "remove it (the manual lists the findings)"
 	if near != "" {
 		remedy = "did you mean " + quote(near) + "?"

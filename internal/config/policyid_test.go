@@ -126,7 +126,7 @@ func TestPrintChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "# policy " + c.PolicyID() + `
-# drift from standard@1, in 2 of 57 points and thresholds:
+# drift from standard@1, in 2 of 58 points and thresholds:
 #   verdict.reject_score         10.0 -> 12.0
 #   points.rdns-missing          6.0 -> "off"
 mode = "enforce"  # m.toml:1
@@ -151,7 +151,7 @@ func TestPrintChangedOfBaselines(t *testing.T) {
 		{"another baseline as shipped", monitor + "baseline = \"strict\"\n", "# points and thresholds are those of strict@1\nbaseline = \"strict@1\"  # m.toml:2\nmode = \"monitor\"  # m.toml:1\n"},
 		{
 			"drift is told against the site's own baseline", monitor + "baseline = \"cautious@1\"\npoints.spf-pass = -1\npoints.local-deny = \"monitor\"\npoints.rdns-missing = " + cautiousPoints(t, "rdns-missing") + "\n",
-			"# drift from cautious@1, in 2 of 57 points and thresholds:\n" +
+			"# drift from cautious@1, in 2 of 58 points and thresholds:\n" +
 				"#   points.spf-pass              0.0 -> -1.0\n#   points.local-deny            on -> \"monitor\"\n" +
 				"baseline = \"cautious@1\"  # m.toml:2\nmode = \"monitor\"  # m.toml:1\n\n[points]\nspf-pass = -1.0  # m.toml:3\nlocal-deny = \"monitor\"  # m.toml:4\n",
 		},

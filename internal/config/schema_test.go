@@ -70,12 +70,6 @@ func TestFindingsAreJudgedOrPromised(t *testing.T) {
 			t.Errorf("%s", r)
 		}
 	}
-	for _, id := range []string{"account-hijack"} {
-		_, r := Parse("m.toml", fmt.Appendf(nil, "%s[points]\n%q = 1.0\n", monitor, id))
-		if len(r.Errors) != 1 || !strings.Contains(r.String(), "m.toml:3: ") || !strings.Contains(r.String(), notYet) {
-			t.Errorf("%s: %s", id, r)
-		}
-	}
 }
 
 // later is a schema in which what this version refuses is built, to test the

@@ -101,6 +101,7 @@ func mailboxOf(a *directory.Answer) (profile.MailboxState, string) {
 func (v *Visit) refusedByMTA(r Rcpt) {
 	if r.Status == "5.1.1" || r.Status == "5.1.10" { // RFC 3463 section 3.2, RFC 7505 section 4.1
 		v.watchRcpt(r.To, profile.MailboxNone)
+		v.watchUnknown()
 	}
 }
 

@@ -67,6 +67,7 @@ type Options struct {
 	SPF          *spf.Checker // by NewSPF(Resolver), for engines that follow one another; nil: one of its own
 	Limits       Limits
 	Blocks       *ratelimit.Blocks // accounts that may not send; nil for none
+	Hijack       Hijack            // how stolen accounts are told
 	Memory       ServerMemory      // how servers behaved; nil: nobody remembers
 	Recent       *memory.Recent    // which server was behind an id; nil: nobody asks
 	Recipients   Recipients
@@ -87,10 +88,11 @@ type Exempt struct {
 
 // An Engine judges visits. It is safe for concurrent use.
 type Engine struct {
-	o      Options
-	exempt map[string]bool // recipients, folded
-	places map[string]int  // of DNS lists, by id
-	nobody string          // a name that nobody has (RFC 6761 section 6.4), or can find out
+	o         Options
+	exempt    map[string]bool // recipients, folded
+	places    map[string]int  // of DNS lists, by id
+	authLists bool            // some list is asked about who has logged in
+	nobody    string          // a name that nobody has (RFC 6761 section 6.4), or can find out
 
 	trusted atomic.Uint64 // transactions of trusted clients, see sampleLists
 	warned  atomic.Int64  // when warnUnreadable last spoke, Unix seconds
@@ -120,6 +122,7 @@ func New(o Options) *Engine {
 		o.Places = (*geo.Set)(nil)
 	}
 	e := &Engine{o: o, exempt: make(map[string]bool), us: make(map[MTA]*profile.Us), nobody: newID() + ".invalid"}
+	e.authLists = asksAuthLists(o.Lists)
 	for _, rcpt := range o.Exempt.Recipients {
 		e.exempt[profile.Mailbox(rcpt)] = true
 	}

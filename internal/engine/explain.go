@@ -36,6 +36,7 @@ func (e *Engine) Explain(q Query) *Record {
 	deadline := e.o.Now().Add(e.o.Budget)
 	v.judge(deadline)
 	v.confirmLists(nil, deadline)
+	v.awaitAuthLists(deadline)
 	rec := &Record{
 		ID: v.tx.id, Client: v.client.Addr.String(), Account: q.Account,
 		Stage: v.stage(), Mode: e.mode(), Policy: e.o.PolicyID,
@@ -84,6 +85,7 @@ func (v *Visit) explainMail(q Query) {
 		mail.From = bracketed(*q.From)
 	}
 	v.tx = v.newTransaction(mail)
+	v.askAuthLists()
 	if v.tx.trust != profile.Stranger {
 		return
 	}
@@ -106,6 +108,7 @@ func (v *Visit) explainRcpt(rcpt string, number int, deadline time.Time) RecordR
 	}
 	v.takeMailbox(rcptOf, v.askMailbox(rcptOf, deadline))
 	v.confirmLists(rcptOf, deadline)
+	v.watchAccount(rcptOf)
 	verdict := v.tx.judgement.Decide(rcptOf, false)
 	if verdict.ForScore && v.wouldPass(raw) {
 		verdict = v.tx.judgement.Decide(rcptOf, true)

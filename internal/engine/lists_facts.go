@@ -134,7 +134,7 @@ func (t *trace) lists(set *dnsbl.Set, sub dnsbl.Subject, answers []dnsbl.Answer)
 	switch sub.Stage {
 	case dnsbl.Helo:
 		at = atHelo
-	case dnsbl.Mail, dnsbl.Bounce:
+	case dnsbl.Mail, dnsbl.Bounce, dnsbl.Auth:
 		at = atMail
 	}
 	for i := range answers {

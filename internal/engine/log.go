@@ -32,6 +32,8 @@ const (
 	keyMode     = "mode"
 	keyTook     = "took"
 	keyQueue    = "queue"
+	keySigns    = "signs"
+	keyDetail   = "detail"
 )
 
 // spoken is one distinct answer of a transaction, and to whom it was given.

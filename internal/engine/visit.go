@@ -85,6 +85,7 @@ func (v *Visit) Mail(m Mail) Answer {
 	} else {
 		v.sampleLists()
 	}
+	v.askAuthLists()
 	if a, denied := v.denyAtMail(); denied {
 		return a
 	}
@@ -145,6 +146,7 @@ func (v *Visit) EndOfMessage(queueID string) {
 	tx := v.tx
 	tx.deed.ended = true
 	v.commitLimits()
+	v.watchSent()
 	v.finish()
 	v.logMessage(tx)
 }
@@ -172,6 +174,9 @@ func (v *Visit) finish() {
 	v.noteLost()
 	v.tx.sender.letGo()
 	v.tx.spf.letGo()
+	if v.tx.suspect.lists != nil {
+		v.tx.suspect.lists.letGo()
+	}
 	if v.tx.lists != nil {
 		v.tx.lists.letGo()
 	}
@@ -206,6 +211,7 @@ type transaction struct {
 	confirmed map[confirmation]bool
 	unlisted  *profile.Judgement // of session without what lists have against the client; nil until needed
 	worded    bool               // a list was asked for its own words
+	suspect   suspect            // its account
 	block     *ratelimit.Block   // of the account, as the session has it
 	counted   *ratelimit.Subject // in the limits; nil before
 	overMail  []profile.LimitHit // limits that only tell of the mail, until they have
@@ -235,6 +241,7 @@ func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	v.judge(deadline)
 	v.takeMailbox(rcpt, box)
 	v.confirmLists(rcpt, deadline)
+	v.watchAccount(rcpt)
 	v.heedBlock()
 	verdict := v.ownWords(v.decide(rcpt), rcpt, deadline)
 	verdict = v.limited(verdict, rcpt)

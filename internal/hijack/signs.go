@@ -52,7 +52,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		Window: 24 * time.Hour, Learn: 7 * 24 * time.Hour,
 		Threshold: 10, Points: [Signs]float64{5, 5, 5, 5, 5, 5},
-		Networks: 8, Countries: 3, Senders: 12, Unknown: 9, UnknownShare: 0.2, Jump: 100,
+		Networks: 8, Countries: 3, Senders: 12, Unknown: 10, UnknownShare: 0.2, Jump: 100,
 	}
 }
 
@@ -190,19 +190,20 @@ func (s *Suspicion) Words(sign Sign) string {
 	in := "in " + windowText(s.window)
 	switch sign {
 	case Networks:
-		return s.thingWords(networkHabit, "networks", in)
+		return s.thingWords(networkHabit, "network", "networks", in)
 	case Countries:
-		return s.thingWords(countryHabit, "countries", in)
+		return s.thingWords(countryHabit, "country", "countries", in)
 	case Senders:
-		return s.thingWords(senderHabit, "senders", in)
+		return s.thingWords(senderHabit, "sender", "senders", in)
 	case Unknown:
-		return fmt.Sprintf("%d of %d recipients unknown %s", s.unseen, s.unseen+s.taken, in)
+		return fmt.Sprintf("%d of %s unknown %s", s.unseen, number(s.unseen+s.taken, "recipient", "recipients"), in)
 	case Jump:
+		sent := number(s.taken, "recipient", "recipients") + " " + in
 		if !s.Known {
-			return fmt.Sprintf("%d recipients %s, what is usual is not known", s.taken, in)
+			return sent + ", what is usual is not known"
 		}
 		mean, spread := s.habit.norm(s.days)
-		return fmt.Sprintf("%d recipients %s, usually %.0f a day (spread %.0f, most %.0f)", s.taken, in, mean, spread, s.habit.peak)
+		return fmt.Sprintf("%s, usually %.0f a day (spread %.0f, most %.0f)", sent, mean, spread, s.habit.peak)
 	case Listed:
 		if s.listed == 0 {
 			return "client on no list"
@@ -212,12 +213,19 @@ func (s *Suspicion) Words(sign Sign) string {
 	return ""
 }
 
-func (s *Suspicion) thingWords(habit int, what, in string) string {
-	text := fmt.Sprintf("%d %s %s", s.things[habit], what, in)
+func (s *Suspicion) thingWords(habit int, one, many, in string) string {
+	text := number(int(s.things[habit]), one, many) + " " + in
 	if u := float64(s.usual[habit]) / 256; u >= 0.5 {
 		text += fmt.Sprintf(", usually %.0f", u)
 	}
 	return text
+}
+
+func number(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // windowText writes a window of whole seconds without what is nothing: 24h, 1h30m.

@@ -16,7 +16,7 @@ import (
 
 // documents are what users read.
 var documents = []string{"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/findings.md", "docs/metrics.md",
-	"docs/operate.md", "docs/config.md", "docs/spf.md", "docs/limits.md", "docs/state.md", "docs/directory.md", "docs/replay.md", "docs/judgement.md"}
+	"docs/operate.md", "docs/config.md", "docs/spf.md", "docs/limits.md", "docs/accounts.md", "docs/state.md", "docs/directory.md", "docs/replay.md", "docs/judgement.md"}
 
 func read(t *testing.T, name string) string {
 	t.Helper()

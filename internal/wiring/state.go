@@ -9,6 +9,7 @@ import (
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/directory"
 	"mailprofiled/internal/engine"
+	"mailprofiled/internal/hijack"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/store"
 	"mailprofiled/profile"
@@ -23,6 +24,8 @@ type Counters struct {
 	Exceptions *ratelimit.Exceptions // of the configuration and by command
 	Grants     *Grants               // those by command
 	Blocks     *ratelimit.Blocks     // accounts that may not send
+	Hijack     *hijack.Watch         // what accounts do
+	Events     *hijack.Events        // that accounts seemed stolen
 	Servers    *memory.Servers       // how servers behaved
 	Recent     *memory.Recent        // which was behind an id
 	Retries    *memory.Retries       // who was asked to come back, and who did
@@ -57,12 +60,14 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 		c.Retries = memory.NewKeptRetries(RetryWindows(cfg), key)
 	}
 	c.Accounts = ratelimit.NewAccounts(ratelimit.AccountOptions{Learn: cfg.Accounts.Learn, Track: track}, c.secret, now)
+	c.Hijack, c.Events = newHijack(cfg, track, key, now), new(hijack.Events)
 	if kept != nil {
 		c.Blocks.Track()
 		kept.Add("limits", limitSpace{c.Table})
 		kept.Add("accounts", accountSpace{c.Accounts})
 		kept.Add("exceptions", c.Grants)
 		kept.Add("blocks", blockSpace{c.Blocks})
+		kept.Add("hijack", hijackSpace{c.Hijack})
 		kept.Add("retries", retrySpace{c.Retries})
 		kept.Add("servers", serverSpace{c.Servers})
 		kept.Add("share", &c.shareSpace)
@@ -77,6 +82,7 @@ func (c *Counters) Apply(cfg *config.Config) {
 	c.Grants.SetWritten(cfg.Accounts.Exceptions)
 	c.Retries.SetWindows(RetryWindows(cfg))
 	c.Servers.Set(memorySettings(cfg))
+	c.Hijack.Set(cfg.Hijack.Settings())
 }
 
 // Limits are those of the configuration, counted in c. The file of accounts, and then

@@ -46,6 +46,7 @@ type Parts struct {
 	Health   *dnsbl.Health     // of those
 	Limits   engine.Limits     // by Counters.Limits; the zero Limits for none
 	Blocks   *ratelimit.Blocks // accounts that may not send; nil for none
+	Hijack   engine.Hijack     // how stolen accounts are told, by Counters.Hijacks; the zero Hijack tells none
 	Unknown  *logging.Hasher   // of recipients that do not exist, in the log; nil: by a key of the engine's own
 
 	Directory *directory.Stack // who exists here, by LoadDirectory
@@ -81,6 +82,7 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		Lists:    p.Lists,
 		Limits:   p.Limits,
 		Blocks:   p.Blocks,
+		Hijack:   p.Hijack,
 		Logger:   p.Logger,
 		Hash:     p.Hash,
 		Observer: p.Observer,
