@@ -43,6 +43,7 @@ type Health struct {
 	askResolver bool      // before anything else
 	controlled  time.Time // when the last control question was answered, or failed
 	nextControl time.Time
+	ended       chan struct{} // closed when the next test has ended
 }
 
 // A roster is the lists in use, in their order. It is immutable but for what its
@@ -106,6 +107,7 @@ type owed struct {
 // NewHealth makes a Health that watches no list yet.
 func NewHealth(o HealthOptions) *Health {
 	h := &Health{log: o.Logger, changed: o.Changed, seed: rand.Uint64(), wake: make(chan struct{}, 1)}
+	h.ended = make(chan struct{})
 	h.resolver.state, h.outside.wanted = Up, true // so that it is known what a failure means
 	h.roster.Store(newRoster(nil))
 	return h

@@ -372,3 +372,40 @@ func TestASilentListThatGoesMadIsDoubted(t *testing.T) {
 		}
 	})
 }
+
+// TestTestedWaitsForTheFirstTests, passed or not, and for nothing else.
+func TestTestedWaitsForTheFirstTests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t)
+		deadline, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if got := w.Tested(deadline); len(got) != len(w.lists) {
+			t.Errorf("without a test: %v", got)
+		}
+		w.asker.set(func(name string) Reply {
+			r := sound(name)
+			switch {
+			case strings.HasSuffix(name, ".a.example.org"):
+				r = Reply{Reason: "servfail"}
+			case strings.HasSuffix(name, ".white.example.org"):
+				r.Took = time.Second
+			}
+			return r
+		})
+		began := time.Now()
+		ctx, end := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); w.Run(ctx) }()
+		if got := w.Tested(t.Context()); len(got) > 0 || time.Since(began) < time.Second {
+			t.Errorf("after %v: %v", time.Since(began), got)
+		}
+		w.want("a", Untested)
+		w.want("white", Up)
+		w.Use(nil, w.asker, testEvery)
+		if got := w.Tested(t.Context()); len(got) > 0 {
+			t.Errorf("of no lists: %v", got)
+		}
+		end()
+		<-done
+	})
+}

@@ -11,7 +11,7 @@ import (
 const (
 	testTimeout = 3 * time.Second  // for one question of a test; who is slower is no help to a visit either
 	testsApart  = 10 * time.Second // at least, when answers call for tests out of turn
-	testsAtOnce = 6                // lists that are tested at the same time, each with one question out
+	testsAtOnce = 12               // lists that are tested at the same time, each with one question out
 )
 
 // Run tests the lists until ctx ends: all of them at once at the start, then each
@@ -171,6 +171,32 @@ func (h *Health) test(ctx context.Context, w *watched) {
 	now := time.Now()
 	w.testing, w.tested = false, now
 	w.next = now.Add(jitter(w.state.pause(h.every)))
+	close(h.ended)
+	h.ended = make(chan struct{})
+}
+
+// Tested waits until each list in use has had a test, passed or not, or ctx ends. It gives
+// those that have had none.
+func (h *Health) Tested(ctx context.Context) (without []string) {
+	for {
+		h.mu.Lock()
+		without = nil
+		for _, w := range h.roster.Load().all {
+			if w.tested.IsZero() {
+				without = append(without, w.id)
+			}
+		}
+		ended := h.ended
+		h.mu.Unlock()
+		if len(without) == 0 {
+			return nil
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return without
+		}
+	}
 }
 
 // jitter changes a pause by up to a tenth, so that lists are not asked in step.

@@ -114,10 +114,11 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	defer end()
 	d.serveBeside(beside, &all)
 	d.obeyHangups(beside, &all)
+	all.Go(func() { d.health.Run(beside) })
+	d.awaitLists(ctx)
 	all.Go(func() { d.watch(ctx) })
 	all.Go(func() { d.followLists(beside) })
 	all.Go(func() { d.followKey(beside) })
-	all.Go(func() { d.health.Run(beside) })
 	stopped := context.AfterFunc(ctx, d.stop)
 	defer stopped()
 

@@ -113,6 +113,20 @@ func inMS(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
 
+// firstTests is how long a start waits for the first tests of DNS lists. MTAs that
+// connect meanwhile wait in the queues of the sockets, which are open.
+const firstTests = 3 * time.Second
+
+// awaitLists waits until the DNS lists are tested, so that the first visits are not
+// judged without them, but not for long: mail does not wait for a dead resolver.
+func (d *daemon) awaitLists(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, firstTests)
+	defer cancel()
+	if without := d.health.Tested(ctx); len(without) > 0 {
+		d.logger.Warn("serving before all DNS lists are tested", "lists", strings.Join(without, ","), "after", firstTests)
+	}
+}
+
 // listTestTime bounds the tests of lists for a command that has no daemon to ask.
 const listTestTime = 15 * time.Second
 

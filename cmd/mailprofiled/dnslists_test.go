@@ -112,6 +112,33 @@ func TestReloadUnderListLoad(t *testing.T) {
 	}
 }
 
+// TestTheFirstVisitIsJudgedByLists: the doors open when these are tested.
+func TestTheFirstVisitIsJudgedByLists(t *testing.T) {
+	dns := startDNS(t, listZones, "")
+	h := newHouse(t, listing(dns, ""))
+	v := h.begin(t)
+	defer v.Close()
+	if a := ask(t, v); a.Action != "tempfail" {
+		t.Errorf("listed, and %s", a.Action)
+	}
+}
+
+// TestADeadResolverHoldsUpNoStart for longer than a while, and the log says so.
+func TestADeadResolverHoldsUpNoStart(t *testing.T) {
+	dns := startDNS(t, listZones, "")
+	dns.Misbehave(".", dnstest.Timeout)
+	var log lockedBuffer
+	h := newHouseLogging(t, listing(dns, "more.example"), &log) // returns when it serves
+	v := h.begin(t)
+	defer v.Close()
+	if a := ask(t, v); a.Action == "reject" {
+		t.Errorf("%v", a)
+	}
+	if !strings.Contains(log.String(), `msg="serving before all DNS lists are tested" lists=bl.example,more.example after=3s`) {
+		t.Errorf("the log has\n%s", log.String())
+	}
+}
+
 // TestAListThatChangesIsTestedAnew: with another zone it is another list, and does
 // not count before its tests; nothing that the old one said is used.
 func TestAListThatChangesIsTestedAnew(t *testing.T) {

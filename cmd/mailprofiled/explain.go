@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
@@ -182,6 +183,13 @@ func printRecord(rec *engine.Record, to io.Writer) {
 	}
 	noneIf(len(rec.Lookups) == 0, w)
 	tw.Flush()
+	if len(rec.ListsAway) > 0 {
+		fmt.Fprintln(w, "\nlists not asked:")
+	}
+	for _, l := range rec.ListsAway {
+		row("  "+l.List, l.State, plain(reasonText(l.Reason, l.Missed, time.Now())))
+	}
+	tw.Flush()
 
 	fmt.Fprintln(w, "\nfindings:")
 	for _, f := range rec.Findings {
@@ -207,6 +215,17 @@ func printRecipient(rcpt engine.RecordRecipient, id string, w io.Writer) {
 	if rcpt.Code != 0 {
 		fmt.Fprintf(w, "  %d %s %s [%s]\n", rcpt.Code, rcpt.Status, rcpt.Text, id)
 	}
+}
+
+// reasonText is why a list is not asked, and whether it is missed.
+func reasonText(reason string, missed, now time.Time) string {
+	if reason == "" {
+		reason = "no test has ended yet"
+	}
+	if missed.After(now) {
+		reason += fmt.Sprintf("; for another %s nothing is refused that it could have lifted", age(missed.Sub(now)))
+	}
+	return reason
 }
 
 func noneIf(empty bool, w io.Writer) {

@@ -32,6 +32,12 @@ type house struct {
 // newHouse lets a daemon serve in a folder of its own until the test ends.
 func newHouse(t *testing.T, text string) *house {
 	t.Helper()
+	return newHouseLogging(t, text, io.Discard)
+}
+
+// newHouseLogging is newHouse with the daemon's log.
+func newHouseLogging(t *testing.T, text string, log io.Writer) *house {
+	t.Helper()
 	dir := t.TempDir()
 	h := &house{dir: dir, path: filepath.Join(dir, "m.toml"), socket: filepath.Join(dir, "milter.sock")}
 	h.write(t, text)
@@ -39,7 +45,7 @@ func newHouse(t *testing.T, text string) *house {
 	if cfg == nil {
 		t.Fatal(report)
 	}
-	h.daemon = newDaemon(cfg, io.Discard)
+	h.daemon = newDaemon(cfg, log)
 	runDaemon(t, h.daemon)
 	return h
 }

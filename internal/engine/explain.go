@@ -154,4 +154,5 @@ func (v *Visit) fill(rec *Record) {
 	rec.Findings = recordFindings(v.tx.judgement.Findings)
 	rec.Identity = RecordIdentity(v.tx.judgement.Identity)
 	rec.Lookups = v.trace.all()
+	rec.ListsAway = v.listsAway()
 }

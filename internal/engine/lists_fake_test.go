@@ -150,6 +150,20 @@ func (d *doorman) Absence(string) dnsbl.Absence {
 	return d.absent
 }
 
+func (d *doorman) Snapshot() []dnsbl.Standing {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := []dnsbl.Standing{{List: "not in use", Condition: dnsbl.Empty}}
+	for _, id := range slices.Sorted(maps.Keys(d.away)) {
+		s := dnsbl.Standing{List: id, Condition: dnsbl.Up, Counts: !d.away[id]}
+		if d.away[id] {
+			s.Condition, s.Reason, s.Remedy = dnsbl.Silent, "says nothing", "wait"
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
 func (d *doorman) Counts(id string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -25,6 +25,8 @@ type ListWatch interface {
 	// Swayed is told of a verdict that would have been milder, or else harsher, had
 	// that list been silent.
 	Swayed(id string, harsher bool)
+	// Snapshot tells how each list is.
+	Snapshot() []dnsbl.Standing
 }
 
 // counts reports whether a list is asked and trusted, as far as anybody watches.

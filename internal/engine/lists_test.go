@@ -366,3 +366,23 @@ func BenchmarkKnownClientWithLists(b *testing.B) {
 		})
 	}
 }
+
+// TestExplainNamesListsThatAreAway, to a stranger: others are not judged by lists.
+func TestExplainNamesListsThatAreAway(t *testing.T) {
+	h := withLists(t, nil, newList(t, "bl", 8, dnsbl.Connect), newList(t, "wl", -8, dnsbl.Connect), newList(t, "login", 8, dnsbl.Auth))
+	h.watch.away["bl"], h.watch.away["wl"], h.watch.away["login"] = false, true, true
+	h.watch.absent = dnsbl.Missed
+	rec := h.Explain(Query{Client: good.Addr})
+	want := []RecordListAway{{List: "wl", State: "silent", Reason: "says nothing", Remedy: "wait"}}
+	if !slices.Equal(rec.ListsAway, want) {
+		t.Errorf("%+v", rec.ListsAway)
+	}
+	for _, l := range rec.Lookups {
+		if strings.Contains(l.Question, "wl.test") {
+			t.Errorf("a question that was not asked: %+v", l)
+		}
+	}
+	if rec := h.Explain(Query{Client: good.Addr, Account: "jo"}); rec.ListsAway == nil || len(rec.ListsAway) > 0 {
+		t.Errorf("of one who has logged in: %+v", rec.ListsAway)
+	}
+}

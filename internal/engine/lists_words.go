@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mailprofiled/dnsbl"
 	"mailprofiled/profile"
 )
 
@@ -34,6 +35,21 @@ func (v *Visit) ownWords(verdict profile.Verdict, rcpt *profile.Recipient, deadl
 	tx.session.Lists = listFacts(tx.listHits)
 	v.reckon()
 	return tx.judgement.Decide(rcpt, tx.passed)
+}
+
+// listsAway are the lists that a stranger is judged without.
+func (v *Visit) listsAway() []RecordListAway {
+	away := []RecordListAway{}
+	if v.e.o.Lists == nil || v.e.o.ListWatch == nil || v.tx.trust != profile.Stranger {
+		return away
+	}
+	of := v.e.o.Lists.Lists()
+	for _, s := range v.e.o.ListWatch.Snapshot() {
+		if !s.Counts && slices.ContainsFunc(of, func(l dnsbl.List) bool { return l.ID == s.List && l.Stages != dnsbl.StagesOf(dnsbl.Auth) }) {
+			away = append(away, RecordListAway{s.List, s.Condition.String(), s.Reason, s.Remedy, s.Since, s.Missed})
+		}
+	}
+	return away
 }
 
 // nameless cuts the names that the client goes by out of a list's words: of what is

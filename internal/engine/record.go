@@ -23,6 +23,7 @@ type Record struct {
 	Findings   []RecordFinding   `json:"findings"`
 	Recipients []RecordRecipient `json:"recipients"`
 	Lookups    []RecordLookup    `json:"lookups"`
+	ListsAway  []RecordListAway  `json:"lists_away"` // DNS lists in use that were not asked, as they do not count now
 	Identity   RecordIdentity    `json:"identity"`
 	Policy     string            `json:"policy"`
 	TookMS     float64           `json:"took_ms"`
@@ -57,6 +58,16 @@ type RecordLookup struct {
 	Source   string   `json:"source"` // cache, dns, given
 	MS       float64  `json:"ms"`
 	Stale    bool     `json:"stale,omitempty"`
+}
+
+// A RecordListAway is a DNS list that was not asked, and why.
+type RecordListAway struct {
+	List   string    `json:"list"`
+	State  string    `json:"state"` // as the command lists has it: untested, refused, empty, lists-all, silent, suspended
+	Reason string    `json:"reason"`
+	Remedy string    `json:"remedy"`
+	Since  time.Time `json:"since,omitzero"`
+	Missed time.Time `json:"missed_until,omitzero"` // until then nothing is refused that this list could have lifted
 }
 
 // A RecordIdentity says whether the address has a record for the domain it claims.
