@@ -72,6 +72,7 @@ type Server struct {
 
 	lastCommand atomic.Int64 // of a client's session, in Unix nanoseconds; 0 is never
 	lastMTA     atomic.Pointer[Negotiation]
+	seen        seen
 }
 
 // NewServer makes a server; Serve starts it.

@@ -82,6 +82,7 @@ func (s *session) MailFrom(string, *milter.Modifier) (milter.Response, error) {
 		QueueID: s.queueID,
 	}
 	s.conn.macros.drop('M')
+	s.srv.seen.noteMail(m.Account != "")
 	a := s.set.failure
 	if s.failed && s.judge != nil {
 		s.askAbort() // an end of message must not be taken for that of the mail before
@@ -100,7 +101,9 @@ func (s *session) MailFrom(string, *milter.Modifier) (milter.Response, error) {
 func (s *session) RcptTo(string, *milter.Modifier) (milter.Response, error) {
 	s.noteQueueID('R')
 	r := engine.Rcpt{To: string(s.conn.arg), QueueID: s.queueID}
-	if s.conn.macros.get('R', "rcpt_mailer") == "error" {
+	mailer := s.conn.macros.get('R', "rcpt_mailer")
+	s.srv.seen.noteRcpt(mailer != "")
+	if mailer == "error" {
 		r.Refused, r.Status = true, s.conn.macros.get('R', "rcpt_host")
 	}
 	s.conn.macros.drop('R')

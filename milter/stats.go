@@ -21,6 +21,7 @@ type Stats struct {
 	Clients     uint64       // SMTP clients that an MTA has shown us; a connection that shows none is a probe
 	LastCommand time.Time    // when such a session was last answered; zero: never
 	LastMTA     *Negotiation // of the last connection that has shown a client; nil: there was none
+	Seen        Seen
 }
 
 // A Negotiation is what an MTA and we have agreed on.
@@ -44,17 +45,22 @@ func (s *Server) Stats() Stats {
 		st.LastCommand = time.Unix(0, ns)
 	}
 	st.LastMTA = s.lastMTA.Load()
+	st.Seen = s.seen.snapshot(st.Clients)
 	return st
 }
 
 // noteMTA keeps what was negotiated on a connection, once it has shown a client.
 func (s *Server) noteMTA(c *conn) {
+	now := time.Now()
+	if !s.seen.noteClient(&c.client, now) {
+		return
+	}
 	s.clients.Add(1)
 	if c.shown {
 		return
 	}
 	c.shown = true
-	n := &Negotiation{When: time.Now(), MTA: c.client.MTA, Offered: c.offer}
+	n := &Negotiation{When: now, MTA: c.client.MTA, Offered: c.offer}
 	if len(c.answered) > offerHead {
 		n.Agreed, _ = parseOffer(c.answered[offerHead:])
 		n.MacroLists = len(c.answered) > offerHead+offerSize

@@ -42,6 +42,7 @@ func commands() []command {
 		{"servers", "look at what is remembered of servers, and change it", runServers},
 		{"reload", "have the running daemon take over a changed configuration", runReload},
 		{"attach", "print the lines by which Postfix or Sendmail asks it", runAttach},
+		{"doctor", "find what goes wrong between MTA, daemon, DNS and machine", runDoctor},
 		{"version", "print version, commit and Go version", runVersion},
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,6 +25,7 @@ func (d *daemon) status() *admin.Status {
 		Sessions: admin.Sessions{
 			Open: st.Open, Limit: g.cfg.Milter.MaxSessions, Total: st.Clients, Limited: st.Limited, TurnedAway: st.TurnedAway,
 			Shed: st.Shed, ProtocolErrors: st.ProtocolErrors, Panics: st.Panics,
+			Sent: sentOf(&st.Seen), Recent: recentOf(&st.Seen.Recent), Test: selfTestOf(st.Seen.SelfTest),
 		},
 		MTA:      mtaOf(st),
 		Cache:    admin.Cache{Limit: g.cfg.DNS.CacheBytes},
@@ -92,4 +94,27 @@ func mtaOf(st milter.Stats) *admin.MTA {
 		LastCommand: st.LastCommand, Negotiated: n.When, Name: n.MTA.Name, Daemon: n.MTA.DaemonName,
 		Offered: admin.Offer(n.Offered), Agreed: admin.Offer(n.Agreed), MacroLists: n.MacroLists,
 	}
+}
+
+func sentOf(s *milter.Seen) admin.Sent {
+	return admin.Sent{Unnamed: s.Unnamed, Mails: s.Mails, LoggedIn: s.LoggedIn, Rcpts: s.Rcpts, Unmarked: s.Unmarked}
+}
+
+func recentOf(r *milter.Recent) admin.Recent {
+	return admin.Recent{Clients: r.Clients, Distinct: r.Distinct, Private: r.Private, Loopback: r.Loopback, Most: addrText(r.Most), MostSeen: r.MostSeen}
+}
+
+func selfTestOf(t milter.SelfTest) *admin.ShownClient {
+	if t.When.IsZero() {
+		return nil
+	}
+	return &admin.ShownClient{When: t.When, Client: addrText(t.Client)}
+}
+
+// addrText is "" for no address.
+func addrText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }

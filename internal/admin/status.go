@@ -171,6 +171,35 @@ type Sessions struct {
 	Shed           uint64 `json:"shed"`
 	ProtocolErrors uint64 `json:"protocol_errors"`
 	Panics         uint64 `json:"panics"`
+
+	Sent   Sent         `json:"sent"`
+	Recent Recent       `json:"recent"`
+	Test   *ShownClient `json:"self_test"` // the last client that a self-test has shown; null: there was none
+}
+
+// Sent is what MTAs have sent of what we need.
+type Sent struct {
+	Unnamed  uint64 `json:"unnamed"`   // clients without the MTA's name {j}
+	Mails    uint64 `json:"mails"`     // MAIL commands
+	LoggedIn uint64 `json:"logged_in"` // of these with a login {auth_authen}
+	Rcpts    uint64 `json:"rcpts"`     // RCPT commands
+	Unmarked uint64 `json:"unmarked"`  // of these without {rcpt_mailer}
+}
+
+// Recent is who the last clients were, at most some hundred: by that a NAT shows.
+type Recent struct {
+	Clients  int    `json:"clients"`
+	Distinct int    `json:"distinct"` // addresses
+	Private  int    `json:"private"`  // clients with a private address
+	Loopback int    `json:"loopback"` // clients of this machine
+	Most     string `json:"most"`     // the most frequent address, "" for none
+	MostSeen int    `json:"most_seen"`
+}
+
+// A ShownClient is a client as it came in here.
+type ShownClient struct {
+	When   time.Time `json:"when"`
+	Client string    `json:"client"` // "" where it could not be read
 }
 
 // MTA is the mail server that was last heard of.

@@ -71,7 +71,7 @@ func TestPostfix(t *testing.T) {
 			"smtpd_milters = { unix:mailprofiled/milter.sock, default_action=accept, connect_timeout=10s, command_timeout=30s }", "set it to 6", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p := parsePostfix(tc.settings, master)
+			p := ParsePostfix(tc.settings, master, nil)
 			paper := p.Paper(tc.ours)
 			var want []string
 			if tc.line != "" {
@@ -92,7 +92,7 @@ func TestPostfix(t *testing.T) {
 
 // TestServices: main.cf does not speak for services with milters of their own.
 func TestServices(t *testing.T) {
-	p := parsePostfix(settings, master)
+	p := ParsePostfix(settings, master, nil)
 	if len(p.Services) != 4 || !p.Services[0].Chroot || !p.Services[1].Own || p.Services[1].Milters != "" {
 		t.Fatalf("%+v", p.Services)
 	}
@@ -169,7 +169,7 @@ func FuzzPostfix(f *testing.F) {
 	f.Add(settings, master)
 	f.Add("smtpd_milters = { { } , } , ,{", "a b c d y f g smtpd -o smtpd_milters")
 	f.Fuzz(func(t *testing.T, settings, master string) {
-		for _, line := range linesOf(parsePostfix(settings, master).Paper(ours(queueSocket))) {
+		for _, line := range linesOf(ParsePostfix(settings, master, nil).Paper(ours(queueSocket))) {
 			if line != "" && !strings.HasPrefix(line, "smtpd_milters = ") {
 				t.Fatalf("%q", line)
 			}

@@ -17,7 +17,12 @@ type Postfix struct {
 	MailMacros string // milter_mail_macros
 	RcptMacros string // milter_rcpt_macros
 	Protocol   string // milter_protocol
+	Owner      string // mail_owner: as whom smtpd runs
+	Maps       string // smtpd_milter_maps: exceptions by client
 	Services   []Service
+
+	expanded  map[string]string // settings, with what their $names stand for
+	overrides map[string]string // the same of master.cf, by "service/type/name"
 }
 
 // A Service is a line of master.cf that runs smtpd.
@@ -26,6 +31,8 @@ type Service struct {
 	Chroot  bool
 	Milters string // its own smtpd_milters
 	Own     bool   // it has such a setting
+
+	kind string // inet, unix, pass
 }
 
 // ReadPostfix asks postconf, of the configuration in dir, or of the usual one where
@@ -40,14 +47,14 @@ func ReadPostfix(ctx context.Context, dir string) (*Postfix, error) {
 		cmd.Stderr = &complaint
 		out, err := cmd.Output()
 		if errors.Is(err, exec.ErrNotFound) {
-			return "", errors.New("postconf is not here: run this on the machine of Postfix, as root")
+			return "", fmt.Errorf("postconf is not here: run this on the machine of Postfix, as root (%w)", exec.ErrNotFound)
 		}
 		if err != nil {
 			return "", fmt.Errorf("postconf: %w: %s", err, strings.TrimSpace(complaint.String()))
 		}
 		return string(out), nil
 	}
-	settings, err := ask("mail_version", "queue_directory", "config_directory", "smtpd_milters", "milter_mail_macros", "milter_rcpt_macros", "milter_protocol")
+	settings, err := ask(settingNames...)
 	if err != nil {
 		return nil, err
 	}
@@ -55,23 +62,50 @@ func ReadPostfix(ctx context.Context, dir string) (*Postfix, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parsePostfix(settings, master), nil
+	var overrides map[string]string
+	if text, err := ask("-P", "-x"); err == nil {
+		overrides = values(text)
+	}
+	p := ParsePostfix(settings, master, overrides)
+	if expanded, err := ask(append([]string{"-x"}, settingNames...)...); err == nil { // since Postfix 2.11
+		p.expanded = values(expanded)
+	}
+	return p, nil
 }
 
-// parsePostfix reads "name = value" lines, and those of master.cf as postconf -M
-// prints them: one a service.
-func parsePostfix(settings, master string) *Postfix {
-	values := map[string]string{}
-	for line := range strings.Lines(settings) {
+// settingNames are those that are asked for.
+var settingNames = []string{
+	"mail_version", "queue_directory", "config_directory", "smtpd_milters", "milter_mail_macros", "milter_rcpt_macros", "milter_protocol",
+	"milter_default_action", "milter_connect_timeout", "milter_command_timeout", "receive_override_options", "smtpd_milter_maps", "mail_owner", "compatibility_level",
+}
+
+// values reads "name = value" lines.
+func values(text string) map[string]string {
+	all := map[string]string{}
+	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(line, "="); ok {
-			values[strings.TrimSpace(name)] = strings.TrimSpace(value)
+			all[strings.TrimSpace(name)] = strings.TrimSpace(value)
 		}
 	}
+	return all
+}
+
+// ParsePostfix reads "name = value" lines, and those of master.cf as postconf -M
+// prints them: one a service. overrides are the settings of services, by
+// "service/type/name", as postconf -P prints them; where they are nil, master has them.
+func ParsePostfix(settings, master string, overrides map[string]string) *Postfix {
+	values := values(settings)
 	p := &Postfix{
 		Version: values["mail_version"], QueueDir: values["queue_directory"], MainCF: values["config_directory"] + "/main.cf",
 		Milters: values["smtpd_milters"], MailMacros: values["milter_mail_macros"], RcptMacros: values["milter_rcpt_macros"],
-		Protocol: values["milter_protocol"],
+		Protocol: values["milter_protocol"], Owner: values["mail_owner"], Maps: values["smtpd_milter_maps"],
+		expanded: values, overrides: overrides,
 	}
+	if overrides == nil {
+		p.overrides = map[string]string{}
+	}
+	// "-" in master.cf: no chroot, but with the defaults of before Postfix 3.0.
+	byDefault := values["compatibility_level"] == "0"
 	for line := range strings.Lines(master) {
 		fields := strings.Fields(line)
 		if len(fields) < 8 || fields[7] != "smtpd" && fields[7] != "postscreen" || strings.HasPrefix(fields[0], "#") {
@@ -80,8 +114,16 @@ func parsePostfix(settings, master string) *Postfix {
 		if fields[7] == "postscreen" {
 			continue // it hands over to a service of type pass that runs smtpd
 		}
-		s := Service{Name: fields[0], Chroot: fields[4] == "y"}
+		s := Service{Name: fields[0], kind: fields[1], Chroot: fields[4] == "y" || fields[4] == "-" && byDefault}
 		s.Milters, s.Own = option(line, "smtpd_milters")
+		for _, name := range settingNames {
+			if overrides != nil {
+				break
+			}
+			if value, ok := option(line, name); ok {
+				p.overrides[s.Name+"/"+s.kind+"/"+name] = value
+			}
+		}
 		p.Services = append(p.Services, s)
 	}
 	return p
@@ -114,7 +156,7 @@ func (p *Postfix) Paper(o Ours) *Paper {
 	if ours == "" {
 		return w
 	}
-	others := withoutOurs(p.Milters, ours)
+	others := p.withoutPlaces(p.Milters, o.Sockets)
 	line := "smtpd_milters = " + ours
 	if others != "" {
 		w.remark("#", "It takes the place of the line smtpd_milters that is there, and goes before its milters: what is refused here, they need not look at.")
@@ -128,7 +170,7 @@ func (p *Postfix) Paper(o Ours) *Paper {
 
 // filter is our entry of smtpd_milters.
 func (p *Postfix) filter(o Ours, w *Paper) string {
-	socket := p.socket(o.Sockets)
+	socket := p.Socket(o.Sockets)
 	if socket == "" {
 		w.Unfit = true
 		w.remark("#", "No socket of mailprofiled lies below %s, where Postfix looks. As root:", p.QueueDir)
@@ -163,9 +205,9 @@ func quoted(sockets []string) string {
 	return b.String()
 }
 
-// socket chooses one that each smtpd reaches, as Postfix writes it: below the queue
+// Socket chooses one that each smtpd reaches, as Postfix writes it: below the queue
 // directory first, which is found with and without a chroot.
-func (p *Postfix) socket(ours []string) string {
+func (p *Postfix) Socket(ours []string) string {
 	for _, s := range ours {
 		if rel, ok := below(p.QueueDir, s); ok {
 			return "unix:" + rel
@@ -180,20 +222,6 @@ func (p *Postfix) socket(ours []string) string {
 		}
 	}
 	return ""
-}
-
-// withoutOurs takes an entry for the same socket out of smtpd_milters.
-func withoutOurs(milters, ours string) string {
-	socket, _, _ := strings.Cut(strings.TrimPrefix(ours, "{ "), ",")
-	var others []string
-	for _, entry := range entries(milters) {
-		name, _, _ := strings.Cut(strings.TrimLeft(entry, "{ "), ",")
-		name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
-		if strings.Trim(name, "}") != socket {
-			others = append(others, entry)
-		}
-	}
-	return strings.Join(others, ", ")
 }
 
 // entries cuts a value of smtpd_milters: by commas and blanks outside braces.
@@ -241,23 +269,35 @@ func (p *Postfix) services(ours string, w *Paper) {
 	w.remark("#", "non_smtpd_milters is not needed: that is local mail, and there is no server to judge.")
 }
 
-// macros tells what Postfix was told not to send.
-func (p *Postfix) macros(w *Paper) {
+// A Gap is a setting by which Postfix keeps to itself what is needed.
+type Gap struct{ Setting, What string }
+
+// Gaps are those there are.
+func (p *Postfix) Gaps() []Gap {
+	var all []Gap
 	missing := func(setting, have string, want ...string) {
 		if have == "" {
 			return
 		}
 		for _, m := range want {
 			if !strings.Contains(" "+strings.NewReplacer("{", " ", "}", " ", ",", " ").Replace(have)+" ", " "+m+" ") {
-				w.remark("#", "%s lacks {%s}, which it has by default: without it %s", setting, m, without[m])
+				all = append(all, Gap{setting, fmt.Sprintf("lacks {%s}, which it has by default: without it %s", m, without[m])})
 			}
 		}
 	}
 	missing("milter_mail_macros", p.MailMacros, "auth_authen", "auth_type")
 	missing("milter_rcpt_macros", p.RcptMacros, "rcpt_host", "rcpt_mailer")
 	if p.Protocol != "" && p.Protocol < "6" {
-		w.Unfit = true
-		w.remark("#", "milter_protocol is %s: set it to 6, or recipients that Postfix refuses itself are not seen.", p.Protocol)
+		all = append(all, Gap{"milter_protocol", fmt.Sprintf("is %s: set it to 6, or recipients that Postfix refuses itself are not seen.", p.Protocol)})
+	}
+	return all
+}
+
+// macros tells what Postfix was told not to send.
+func (p *Postfix) macros(w *Paper) {
+	for _, gap := range p.Gaps() {
+		w.remark("#", "%s %s", gap.Setting, gap.What)
+		w.Unfit = w.Unfit || gap.Setting == "milter_protocol"
 	}
 }
 

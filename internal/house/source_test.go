@@ -53,6 +53,7 @@ var rooms = map[string]room{
 	"internal/replay":    {2, nil},
 	"milter":             {2, []string{"github.com/emersion/go-milter"}},
 	"internal/wiring":    {3, nil},
+	"internal/doctor":    {3, []string{"github.com/miekg/dns"}},
 	"cmd/mailprofiled":   {4, []string{"github.com/miekg/dns"}},
 
 	// Sources of the directory, and what they stand on.
