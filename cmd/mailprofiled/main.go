@@ -43,6 +43,7 @@ func commands() []command {
 		{"reload", "have the running daemon take over a changed configuration", runReload},
 		{"attach", "print the lines by which Postfix or Sendmail asks it", runAttach},
 		{"doctor", "find what goes wrong between MTA, daemon, DNS and machine", runDoctor},
+		{"pages", "write the pages that tell a refused sender what to mend", runPages},
 		{"version", "print version, commit and Go version", runVersion},
 	}
 }

@@ -31,7 +31,7 @@ type Config struct {
 	Listeners []Listener // in place of Milter.Listen; nil where doors do not differ
 	DNS       DNS
 	Policy    *profile.Policy // baseline, thresholds and points
-	HelpURL   string          // with {id}; "" for none
+	HelpURL   string          // with {id} and {finding}; "" for none
 	Retry     Retry
 	Memory    Memory
 	Exempt    Exempt

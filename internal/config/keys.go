@@ -144,7 +144,7 @@ func verdictKeys() []Key {
 		},
 		{
 			Name: "verdict.help_url", Kind: textKind("web address", "https://postmaster.example.net/why/{id}", helpURL, formatText), Default: "", Hot: true, Policy: true,
-			Doc:   `A link that goes into replies, with {id} for the id of the reply: "https://postmaster.example.net/why/{id}".`,
+			Doc:   `A link that goes into replies, with {id} for the id of the reply: "https://postmaster.example.net/why/{id}", or {finding} for what speaks in it: "https://postmaster.example.net/refused/{finding}.html" leads to the pages that "mailprofiled pages" writes.`,
 			field: func(c *Config) any { return &c.HelpURL },
 		},
 	}

@@ -196,13 +196,13 @@ func helpURL(text string, s spot) (any, bool) {
 	if text == "" {
 		return "", true
 	}
-	plain := strings.ReplaceAll(text, "{id}", "0")
+	plain := strings.NewReplacer("{id}", "0", "{finding}", "policy").Replace(text)
 	u, err := url.Parse(plain)
 	switch {
 	case !ascii(text) || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return s.bad(quote(text), "a reply takes printable US-ASCII without spaces only", "encode it (%20, xn--...)")
 	case strings.ContainsAny(plain, "{}"):
-		return s.bad(quote(text), "only {id} is replaced", example)
+		return s.bad(quote(text), "only {id} and {finding} are replaced", example)
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		return s.bad(quote(text), "not a web address", example)
 	case u.User != nil:

@@ -55,7 +55,7 @@ type Options struct {
 	PolicyID     string // stands in the log
 	Monitor      bool   // judge, log, and let everything through
 	AnswerAtMail bool   // answer at MAIL instead of at RCPT
-	HelpURL      string // goes into replies; {id} is replaced
+	HelpURL      string // goes into replies; {id} and {finding} are replaced
 	Us           profile.Us
 	Exempt       Exempt
 	Local        *local.Set    // the operator's own rules; nil for none

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"strings"
@@ -292,8 +293,18 @@ func (v *Visit) reply(verdict profile.Verdict) Answer {
 	}
 	return Answer{
 		Action: verdict.Action, Code: verdict.Code, Status: verdict.Status, Text: verdict.Text,
-		Help: strings.ReplaceAll(v.e.o.HelpURL, "{id}", v.tx.id), ID: v.tx.id,
+		Help: helpURL(v.e.o.HelpURL, v.tx.id, verdict.Speaker), ID: v.tx.id,
 	}
+}
+
+// helpURL fills a link in. {finding} is the finding that speaks, without the name of a
+// list or limit: "dnsbl" of "dnsbl:spamcop"; "policy" where none does.
+func helpURL(link, id, speaker string) string {
+	if link == "" {
+		return ""
+	}
+	kind, _, _ := strings.Cut(speaker, ":")
+	return strings.NewReplacer("{id}", id, "{finding}", cmp.Or(kind, "policy")).Replace(link)
 }
 
 func (v *Visit) heloGiven() profile.Given {

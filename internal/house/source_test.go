@@ -46,6 +46,7 @@ var rooms = map[string]room{
 	"internal/geo":       {0, []string{"github.com/oschwald/maxminddb-golang/v2"}},
 	"internal/spf":       {0, []string{"blitiri.com.ar/go/spf", "github.com/hashicorp/golang-lru/v2", "golang.org/x/net/idna"}},
 	"internal/engine":    {1, []string{"github.com/miekg/dns"}},
+	"internal/pages":     {1, nil},
 	"internal/store":     {1, nil},
 	"internal/shared":    {1, []string{"github.com/redis/rueidis"}},
 	"internal/config":    {1, []string{"github.com/BurntSushi/toml", "golang.org/x/net/idna"}},
