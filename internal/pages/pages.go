@@ -11,6 +11,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"mailprofiled/profile"
 )
 
 // text is the one source of all pages: "# id", a title, a paragraph, then "- " what
@@ -54,8 +56,17 @@ func Name(finding string) string {
 	return kind
 }
 
-// All are the pages, in the order of the table of findings.
+// All are the pages of the findings that this version judges, and Policy.
 func All() []Page {
+	spoken := map[string]bool{Policy: true}
+	for _, info := range profile.Findings() {
+		spoken[Name(info.ID)] = spoken[Name(info.ID)] || info.Code != 0
+	}
+	return slices.DeleteFunc(written(), func(p Page) bool { return !spoken[p.ID] })
+}
+
+// written are the pages that have a text.
+func written() []Page {
 	var all []Page
 	for block := range strings.SplitSeq("\n"+text, "\n# ") {
 		lines := strings.Split(strings.TrimSpace(block), "\n")
