@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/pages"
 	"mailprofiled/profile"
 )
 
@@ -171,6 +172,16 @@ func TestTheSentencesAreTrue(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("docs/findings.md has the sentences\n%swant\n%s", strings.Join(got, ""), strings.Join(want, ""))
+	}
+}
+
+// TestEveryFindingHasAPage: whoever is refused can read what it means, and how to mend it.
+func TestEveryFindingHasAPage(t *testing.T) {
+	ids := pages.IDs()
+	for _, info := range profile.Findings() {
+		if info.Code != 0 && !slices.Contains(ids, pages.Name(info.ID)) {
+			t.Errorf("internal/pages/pages.txt has no page for %s", info.ID)
+		}
 	}
 }
 
