@@ -10,6 +10,7 @@ import (
 
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/wiring"
+	"mailprofiled/profile"
 )
 
 const checkHelp = `
@@ -17,18 +18,27 @@ Reads the whole configuration and prints every mistake as "file:line: what;
 remedy". Warnings do not change the exit code, which is 1 if there is a mistake.`
 
 // runCheck is the command check. Its problems are its result; only beside the
-// settings of --print, which are the result then, warnings go to stderr.
+// settings of --print and its like, which are the result then, warnings go to stderr.
 func runCheck(args []string, stdout, stderr io.Writer) int {
 	fs := newFlags("check", checkHelp)
 	path := fs.String("config", defaultConfig, "the configuration, a `FILE`; conf.d/*.toml beside it is read too")
 	show := fs.Bool("print", false, "print the effective settings, with the file and line of each")
 	changed := fs.Bool("changed", false, "print only those that differ from the baseline")
+	against := fs.String("against-baseline", "", "tell by finding what the baseline `NAME`, such as standard@1, would change here")
 	dns := fs.Bool("dns", false, "also ask each DNS server, and each DNS list's test entries")
 	if code, ok := parse(fs, args, stdout, stderr); !ok {
 		return code
 	}
 	if *path == "" {
 		fmt.Fprintln(stderr, "mailprofiled check: --config names no file")
+		return exitMisuse
+	}
+	if *against != "" && (*show || *changed) {
+		fmt.Fprintln(stderr, "mailprofiled check: --against-baseline goes without --print and --changed")
+		return exitMisuse
+	}
+	if _, err := profile.Baseline(*against); *against != "" && err != nil {
+		fmt.Fprintf(stderr, "mailprofiled check: --against-baseline: %v\n", err)
 		return exitMisuse
 	}
 	cfg, report := config.Load(*path)
@@ -40,7 +50,7 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "mailprofiled check: %s\n", count(len(report.Errors)+mistakes(lists), "mistake"))
 		return exitFailed
 	}
-	settings, code := *show || *changed, exitFine
+	settings, code := *show || *changed || *against != "", exitFine
 	problems := stdout
 	if settings {
 		problems = stderr
@@ -84,6 +94,11 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		code = exitFailed
 	}
 	switch {
+	case *against != "":
+		if err := cfg.PrintAgainst(stdout, *against); err != nil {
+			fmt.Fprintf(stderr, "mailprofiled check: %v\n", err)
+			return exitFailed
+		}
 	case settings:
 		if err := cfg.Print(stdout, *changed); err != nil {
 			fmt.Fprintf(stderr, "mailprofiled check: %v\n", err)
