@@ -169,7 +169,7 @@ func (e *exam) large(ctx context.Context, server netip.AddrPort) {
 	}
 	m, err := e.ask(ctx, server, ".", dns.TypeDNSKEY, how{signed: true, unchecked: true})
 	if err == nil && m.Truncated {
-		m, err = e.ask(ctx, server, ".", dns.TypeDNSKEY, how{signed: true, unchecked: true, tcp: true})
+		_, err = e.ask(ctx, server, ".", dns.TypeDNSKEY, how{signed: true, unchecked: true, tcp: true})
 	}
 	switch {
 	case err != nil:
