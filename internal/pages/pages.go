@@ -122,7 +122,7 @@ func (s Site) Check() error {
 	case s.Contact == "":
 	case strings.HasPrefix(s.Contact, "https://"), strings.HasPrefix(s.Contact, "http://"):
 	case !functions["isAddress"].(func(string) bool)(s.Contact):
-		return fmt.Errorf("contact %q is neither a mail address nor a link; write postmaster@example.net or https://...", s.Contact)
+		return fmt.Errorf("contact %q is neither a mail address nor a link; write postmaster@example.net or https://example.net/help", s.Contact)
 	}
 	return nil
 }
