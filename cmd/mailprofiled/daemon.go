@@ -161,8 +161,8 @@ func (d *daemon) serveBeside(ctx context.Context, all *sync.WaitGroup) {
 		all.Go(func() { d.complain("the control socket is lost", control.Serve(ctx, l)) })
 	}
 	if l := d.doors.web; l != nil {
-		web := admin.Web{Metrics: d.metrics, Status: d.status, Logger: d.logger}
-		all.Go(func() { d.complain("metrics are not served any more", web.Serve(ctx, l)) })
+		web := admin.Web{Metrics: d.metrics, Status: d.status, Page: d.newPage(l), Logger: d.logger}
+		all.Go(func() { d.complain("metrics and the page are not served any more", web.Serve(ctx, l)) })
 	}
 }
 

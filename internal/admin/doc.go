@@ -1,6 +1,6 @@
 // Package admin is how a running daemon is looked at and steered: a control
 // socket for the commands status, lists, limits, accounts, reload and explain, and a
-// small web server for metrics, health and readiness. It decides nothing: what it
+// small web server for metrics, health and readiness, which has room for a page too. It decides nothing: what it
 // shows and does comes from functions that whoever runs the daemon gives to it.
 //
 // The control protocol is HTTP over a unix socket, so that curl can speak it too:

@@ -14,11 +14,12 @@ import (
 // maxScrapes is how many scrapes are answered at once.
 const maxScrapes = 4
 
-// A Web answers /metrics, /healthz and /readyz. It has nothing to hide and nothing
-// that can be changed, and so asks for no password.
+// A Web answers /metrics, /healthz and /readyz. They have nothing to hide and nothing
+// that can be changed, and so ask for no password. All else is the page's.
 type Web struct {
 	Metrics *Metrics
 	Status  func() *Status
+	Page    http.Handler // nil for none
 	Logger  *slog.Logger
 }
 
@@ -42,6 +43,9 @@ func (web *Web) handler() http.Handler {
 		}
 		say(w, http.StatusOK, "ready")
 	})
+	if web.Page != nil {
+		mux.Handle("/", web.Page)
+	}
 	return mux
 }
 

@@ -8,9 +8,11 @@ import (
 
 // Admin is where the daemon tells of itself.
 type Admin struct {
-	Listen       string // "host:port" on loopback or "unix:/path"; "" for nowhere
-	Control      string // absolute path of the control socket; "" for none
-	ControlGroup string // name or number; "" keeps our own
+	Listen       string   // "host:port" on loopback or "unix:/path"; "" for nowhere
+	Control      string   // absolute path of the control socket; "" for none
+	ControlGroup string   // name or number; "" keeps our own
+	Token        Secret   // who shows it may read the page; none: nobody over TCP, everybody on a unix socket
+	Hosts        []string // names under which the page is read, besides those of loopback; canonical
 }
 
 func adminKeys() []Key {
@@ -18,7 +20,7 @@ func adminKeys() []Key {
 		{
 			Name: "admin.listen", Default: "127.0.0.1:8892",
 			Kind:  textKind("loopback address or socket", "127.0.0.1:8892", adminDoor, formatText),
-			Doc:   `Where /metrics, /healthz and /readyz are: an address and port on loopback, or "unix:/path"; empty is nowhere.`,
+			Doc:   `Where /metrics, /healthz and /readyz are, and the page: an address and port on loopback, or "unix:/path"; empty is nowhere. The page is there on a unix socket, and elsewhere with admin.token.`,
 			field: func(c *Config) any { return &c.Admin.Listen },
 		},
 		{
@@ -32,11 +34,56 @@ func adminKeys() []Key {
 			Doc:   "Who may use that socket: a group; empty keeps the daemon's own.",
 			field: func(c *Config) any { return &c.Admin.ControlGroup },
 		},
+		{
+			Name: "admin.token", Kind: tokenKind(), Default: "", Hot: true,
+			Doc:   `Who shows it may read the page: "file:/path", whose one line it is, of 16 characters or more. Where it is set it is asked for on a unix socket too. Empty: the page is on a unix socket only.`,
+			field: func(c *Config) any { return &c.Admin.Token },
+		},
+		{
+			Name: "admin.hosts", Kind: hostsKind(false, "host names"), Default: []any{}, Hot: true,
+			Doc:   "Names under which the page may be read, besides localhost and the addresses of loopback: that of a web server before it.",
+			field: func(c *Config) any { return &c.Admin.Hosts },
+		},
 	}
 }
 
-// adminDoor takes an address on loopback, a unix socket, or nothing. It has no
-// password: whoever reaches it can read.
+// The length of a token, in characters.
+const (
+	minToken = 16
+	maxToken = 256
+)
+
+// tokenKind takes a secret that nobody guesses, and that a header can carry; or
+// nothing.
+func tokenKind() Kind {
+	k := secretKind()
+	parse := k.parse
+	k.parse = func(raw any, s spot) (any, bool) {
+		v, ok := parse(raw, s)
+		if !ok {
+			return v, false
+		}
+		const make = "make one: openssl rand -hex 24"
+		token := v.(Secret).value
+		switch {
+		case token == "":
+			return v, true
+		case len(token) < minToken:
+			s.fail(s.name+" has fewer than 16 characters: it could be guessed", make)
+		case len(token) > maxToken:
+			s.fail(s.name+" has more than 256 characters", make)
+		case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+			s.fail(s.name+" holds a space, or what is not ASCII", make)
+		default:
+			return v, true
+		}
+		return nil, false
+	}
+	return k
+}
+
+// adminDoor takes an address on loopback, a unix socket, or nothing: metrics have no
+// password, and nothing here speaks TLS.
 func adminDoor(text string, s spot) (any, bool) {
 	const example = `write "127.0.0.1:8892" or "unix:/path"`
 	kind, rest, _ := strings.Cut(text, ":")
@@ -60,7 +107,7 @@ func adminDoor(text string, s spot) (any, bool) {
 	case err != nil:
 		return s.bad(quote(text), "the port is no number up to 65535", "write "+quote(net.JoinHostPort(hostname, "8892")))
 	case !loopback(hostname):
-		return s.bad(quote(text), "not on loopback, and nobody is asked for a password here",
+		return s.bad(quote(text), "not on loopback, and nothing here speaks TLS",
 			"listen on "+quote(net.JoinHostPort("127.0.0.1", port))+`, and reach it by ssh -L or a proxy of your own`)
 	case n == 0:
 		s.odd(quote(text), "port 0 is any free port", "name the port, or find it in the log")

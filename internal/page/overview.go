@@ -1,0 +1,264 @@
+package page
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mailprofiled/internal/admin"
+)
+
+// An overview is what the first page shows: the daemon's own words, and what is
+// made of them for the eye.
+type overview struct {
+	Host  string
+	Every int  // seconds after which it reloads; 0 for not by itself
+	Guard bool // who reads has logged in
+
+	S         *admin.Status
+	Attention []string
+	Tiles     []tile
+	Verdicts  []part
+	Findings  []part
+	Others    int // findings beyond
+	Limits    *admin.Limits
+	Accounts  accounts
+	Servers   []ranking
+	Local     localRules
+	Retry     retries
+}
+
+// How many rows of each a page takes.
+const (
+	maxFindings = 12
+	maxAccounts = 15
+	maxServers  = 8
+	maxLocal    = 20
+)
+
+// A part is a count, and its share of something.
+type part struct {
+	Name  string
+	Count uint64
+	Share float64 // 0 to 1
+	Bar   float64 // width, 0 to 100
+}
+
+func (p *Page) overview(b *bytes.Buffer) error      { return render(b, "overview.html", p.look(0)) }
+func (p *Page) overviewEvery(b *bytes.Buffer) error { return render(b, "overview.html", p.look(30)) }
+
+// LookAt names the tiles that are not well.
+func (o *overview) LookAt() string {
+	var names []string
+	for _, t := range o.Tiles {
+		if t.State == "poor" || t.State == "bad" {
+			names = append(names, t.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// look gathers all of it.
+func (p *Page) look(every int) *overview {
+	s := p.Source.Status()
+	o := &overview{
+		Host: p.Host, Every: every, Guard: p.Access().Token != "", S: s,
+		Attention: p.Source.Attention(s), Tiles: tiles(s), Limits: p.Source.Limits(),
+	}
+	o.Verdicts = verdicts(s)
+	o.Findings, o.Others = findings(s.Findings)
+	o.Accounts = p.accounts(maxAccounts)
+	o.Servers = p.servers.get(p.Source, p.Now())
+	o.Local = localOf(s)
+	o.Retry = retriesOf(s)
+	return o
+}
+
+// verdicts are the answers by action, in the order of how harsh they are.
+func verdicts(s *admin.Status) []part {
+	total := uint64(0)
+	for _, n := range s.Verdicts {
+		total += n
+	}
+	if total == 0 {
+		return nil
+	}
+	parts := make([]part, 0, 3)
+	for _, action := range []string{"continue", "tempfail", "reject"} {
+		share := float64(s.Verdicts[action]) / float64(total)
+		parts = append(parts, part{action, s.Verdicts[action], share, 100 * share})
+	}
+	return parts
+}
+
+// findings are the most frequent ones, and how many there are besides. Their bars
+// are measured by the first.
+func findings(found map[string]uint64) (parts []part, others int) {
+	ids := slices.SortedFunc(maps.Keys(found), func(a, b string) int {
+		return cmp.Or(cmp.Compare(found[b], found[a]), cmp.Compare(a, b))
+	})
+	for _, id := range ids[:min(len(ids), maxFindings)] {
+		parts = append(parts, part{Name: id, Count: found[id], Bar: 100 * float64(found[id]) / float64(found[ids[0]])})
+	}
+	return parts, len(ids) - len(parts)
+}
+
+// accounts are those that met limits.
+type accounts struct {
+	All  bool // nobody who met one is missing
+	Rows []account
+	More bool
+}
+
+// An account is one of them, and the limit that is nearest to its end.
+type account struct {
+	admin.TopAccount
+	Known   bool // Nearest tells something
+	Nearest admin.AccountLimit
+	Bar     float64 // 0 to 100
+}
+
+// accounts asks for those that met limits, and how each stands now, as long as that
+// takes no longer than accountTime.
+func (p *Page) accounts(n int) accounts {
+	top := p.Source.TopAccounts(n + 1)
+	out := accounts{All: top.All, More: len(top.Accounts) > n}
+	began := time.Now() // how long it takes, by whatever clock the page has
+	for _, t := range top.Accounts[:min(n, len(top.Accounts))] {
+		row := account{TopAccount: t}
+		if time.Since(began) < accountTime {
+			if a, err := p.Source.Account(t.Account); err == nil && a.Age.State != admin.AgeUnseen {
+				row.Nearest, row.Known = nearest(a.Limits)
+			}
+		}
+		if row.Known {
+			row.Bar = 100 * min(1, float64(row.Nearest.Used)/float64(row.Nearest.Max))
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
+}
+
+// nearest is the limit of which most is used.
+func nearest(limits []admin.AccountLimit) (best admin.AccountLimit, ok bool) {
+	for _, l := range limits {
+		if l.State != admin.LimitCounts || l.Max <= 0 {
+			continue
+		}
+		if !ok || float64(l.Used)/float64(l.Max) > float64(best.Used)/float64(best.Max) {
+			best, ok = l, true
+		}
+	}
+	return best, ok
+}
+
+// A ranking is who was refused most, of one kind.
+type ranking struct {
+	Kind, Title string
+	Rows        []admin.ServerCounts
+}
+
+// serverRanks keeps the rankings for serversFor.
+type serverRanks struct {
+	mu  sync.Mutex
+	at  time.Time
+	all []ranking
+}
+
+func (sr *serverRanks) get(from Source, now time.Time) []ranking {
+	sr.mu.Lock()
+	defer sr.mu.Unlock()
+	if sr.all != nil && now.Sub(sr.at).Abs() < serversFor {
+		return sr.all
+	}
+	all := []ranking{{Kind: "network", Title: "Networks"}, {Kind: "operator", Title: "Operators"}, {Kind: "address", Title: "Addresses"}}
+	for i := range all {
+		rows, err := from.TopServers(all[i].Kind, "refused", maxServers)
+		if err == nil { // the words are ours, and known
+			all[i].Rows = rows
+		}
+	}
+	sr.at, sr.all = now, all
+	return all
+}
+
+// Refused reports whether anybody was.
+func (o *overview) Refused() bool {
+	return slices.ContainsFunc(o.Servers, func(r ranking) bool { return len(r.Rows) > 0 })
+}
+
+// soon is how near the end of a rule is told.
+const soon = 30 * 24 * time.Hour
+
+// localRules are the operator's own rules: those that want a look, and how many
+// there are.
+type localRules struct {
+	Rules int
+	Look  []localRule
+	More  int
+	Files []admin.LocalFile // each once
+}
+
+// A localRule is a rule that wants a look, and why.
+type localRule struct {
+	admin.LocalRule
+	Why string
+}
+
+func localOf(s *admin.Status) localRules {
+	out := localRules{Rules: len(s.Local)}
+	seen := map[string]bool{}
+	for _, r := range s.Local {
+		for _, f := range r.Files {
+			if !seen[f.File] {
+				out.Files = append(out.Files, f)
+			}
+			seen[f.File] = true
+		}
+		why := whyLook(&r, s.Now)
+		switch {
+		case why == "":
+		case len(out.Look) < maxLocal:
+			out.Look = append(out.Look, localRule{r, why})
+		default:
+			out.More++
+		}
+	}
+	return out
+}
+
+// whyLook says why an operator may want to look at a rule; "" for no reason.
+func whyLook(r *admin.LocalRule, now time.Time) string {
+	switch {
+	case r.State == "expired":
+		return "it has expired: remove it, or give it another date"
+	case !r.Expires.IsZero() && r.Expires.Sub(now) < soon:
+		return "it expires in " + age(r.Expires.Sub(now))
+	case r.State == "unused":
+		return "it was never used since the start"
+	}
+	return ""
+}
+
+// retries are who was asked to come back for their score, and did.
+type retries struct {
+	admin.Retry
+	Came    float64 // share of those of whom it is known
+	Reasons []admin.RetryReason
+}
+
+func retriesOf(s *admin.Status) retries {
+	r := retries{Retry: s.Retry, Reasons: slices.Clone(s.Retry.Reasons)}
+	if n := r.Returned + r.GaveUp; n > 0 {
+		r.Came = float64(r.Returned) / float64(n)
+	}
+	slices.SortFunc(r.Reasons, func(a, b admin.RetryReason) int {
+		return cmp.Or(cmp.Compare(b.Deferred, a.Deferred), cmp.Compare(a.Finding, b.Finding))
+	})
+	r.Reasons = r.Reasons[:min(len(r.Reasons), maxFindings)]
+	return r
+}

@@ -1,0 +1,205 @@
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"mailprofiled/internal/admin"
+)
+
+// A Source tells what is shown. It changes nothing, and is safe for concurrent use.
+type Source interface {
+	Status() *admin.Status
+	// Attention says in words what somebody should do something about.
+	Attention(*admin.Status) []string
+	Limits() *admin.Limits
+	// TopAccounts names at most n accounts that met limits.
+	TopAccounts(n int) *admin.Top
+	// Account tells how an account stands. It may ask a directory, and take seconds.
+	Account(name string) (*admin.Account, error)
+	// TopServers ranks the first n of a kind: address, network or operator.
+	TopServers(kind, by string, n int) ([]admin.ServerCounts, error)
+}
+
+// Access is who may read. A reload changes it.
+type Access struct {
+	Token string   // "" for none
+	Hosts []string // allowed in Host, besides those of loopback, without port
+}
+
+// Options are what a Page is made of.
+type Options struct {
+	Source Source
+	Access func() Access
+	Socket bool   // it is served on a unix socket, whose mode and group guard it
+	Host   string // the name of this machine, for the title
+	Logger *slog.Logger
+	Now    func() time.Time // nil for time.Now
+}
+
+// A Page answers everything on admin.listen but metrics and health. It is safe for
+// concurrent use.
+type Page struct {
+	Options
+	mux     *http.ServeMux
+	gate    gate
+	places  chan struct{} // requests under way
+	kept    map[string]*kept
+	servers serverRanks
+}
+
+// Bounds of what readers can make us do.
+const (
+	maxRequests = 16                      // that are answered at once
+	freshFor    = time.Second             // how long an answer serves all who ask
+	serversFor  = 30 * time.Second        // and the ranking of servers, which walks over all that is remembered
+	accountTime = 1500 * time.Millisecond // for the standings of accounts, in sum
+)
+
+// New makes a page.
+func New(o Options) *Page {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	p := &Page{Options: o, mux: http.NewServeMux(), places: make(chan struct{}, maxRequests), kept: map[string]*kept{}}
+	p.show("/{$}", "text/html; charset=utf-8", p.overview)
+	p.show("/every/30", "text/html; charset=utf-8", p.overviewEvery)
+	p.mux.HandleFunc("POST /login", p.login)
+	p.mux.HandleFunc("POST /logout", p.logout)
+	return p
+}
+
+// policy lets no script run and nothing be fetched but from here.
+const policy = "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// ServeHTTP answers one request.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	select {
+	case p.places <- struct{}{}:
+		defer func() { <-p.places }()
+	default:
+		h.Set("Retry-After", "1")
+		plain(w, http.StatusServiceUnavailable, "too many readers at once; try again")
+		return
+	}
+	access := p.Access()
+	switch {
+	case !hostAllowed(r.Host, access.Hosts):
+		plain(w, http.StatusMisdirectedRequest, fmt.Sprintf("the page is not read under the name %+q: add it to admin.hosts, or use localhost", clip(r.Host, 100)))
+	case !p.Socket && access.Token == "":
+		plain(w, http.StatusForbidden, offText)
+	case r.Method == http.MethodPost && (r.URL.Path == "/login" || r.URL.Path == "/logout"):
+		p.mux.ServeHTTP(w, r)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		h.Set("Allow", "GET, HEAD")
+		plain(w, http.StatusMethodNotAllowed, "the page is read only")
+	case r.URL.Path == styleFile.path: // the form has it too
+		styleFile.serve(w)
+	case r.URL.Path == iconFile.path:
+		iconFile.serve(w)
+	default:
+		if p.mayRead(w, r, access) {
+			p.mux.ServeHTTP(w, r)
+		}
+	}
+}
+
+const offText = `The page is not served here: any local user could read it. Set a token,
+  admin.token = "file:/etc/mailprofiled/page.token"
+or serve it on a unix socket, for ssh -L or a web server with its own login,
+  admin.listen = "unix:/run/mailprofiled/admin.sock"
+Metrics are at /metrics, health at /healthz and /readyz.`
+
+func plain(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	fmt.Fprintln(w, text)
+}
+
+// A kept answer serves all who ask within a time.
+type kept struct {
+	mu   sync.Mutex
+	at   time.Time
+	body []byte
+}
+
+// show has an answer be made at most once in freshFor.
+func (p *Page) show(path, kind string, write func(*bytes.Buffer) error) {
+	k := new(kept)
+	p.kept[path] = k
+	p.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+		body, err := k.get(p.Now, write)
+		if err != nil {
+			p.Logger.Error("the page could not be made", "path", path, "error", err.Error())
+			plain(w, http.StatusInternalServerError, "the page could not be made; see the log")
+			return
+		}
+		w.Header().Set("Content-Type", kind)
+		w.Write(body)
+	})
+}
+
+func (k *kept) get(now func() time.Time, write func(*bytes.Buffer) error) ([]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.body != nil && now().Sub(k.at).Abs() < freshFor {
+		return k.body, nil
+	}
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return nil, err
+	}
+	k.at, k.body = now(), b.Bytes()
+	return k.body, nil
+}
+
+//go:embed files
+var files embed.FS
+
+var pages = template.Must(template.New("").Funcs(words).ParseFS(files, "files/*.html"))
+
+// An asset is a file that a browser may keep: its path changes with it.
+type asset struct {
+	path, kind string
+	text       []byte
+}
+
+var (
+	styleFile = newAsset("style", ".css", "text/css; charset=utf-8")
+	iconFile  = newAsset("icon", ".svg", "image/svg+xml")
+)
+
+func newAsset(name, ext, kind string) asset {
+	text, err := files.ReadFile("files/" + name + ext)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	sum := sha256.Sum256(text)
+	return asset{"/" + name + "-" + base64.RawURLEncoding.EncodeToString(sum[:9]) + ext, kind, text}
+}
+
+func (a asset) serve(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", a.kind)
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Write(a.text)
+}
+
+// render writes one of the pages.
+func render(b *bytes.Buffer, name string, data any) error {
+	return pages.ExecuteTemplate(b, name, data)
+}

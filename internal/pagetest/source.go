@@ -1,0 +1,196 @@
+// Package pagetest has daemons to look at that are none: one at work, one that has
+// just started, and one whose every text strangers wrote with ill intent. Tests of
+// the page look at them, in Go and in a browser.
+package pagetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mailprofiled/internal/admin"
+	"mailprofiled/internal/resolver"
+)
+
+// Noon is the time of all of them.
+var Noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// A Source is what a page is told. It is page.Source; its fields are the answers.
+type Source struct {
+	S       *admin.Status
+	Trouble []string
+	L       *admin.Limits
+	Top     *admin.Top
+	Known   map[string]*admin.Account
+	Servers map[string][]admin.ServerCounts // by kind
+}
+
+// Status tells S.
+func (s *Source) Status() *admin.Status { return s.S }
+
+// Attention tells Trouble.
+func (s *Source) Attention(*admin.Status) []string { return s.Trouble }
+
+// Limits tells L.
+func (s *Source) Limits() *admin.Limits { return s.L }
+
+// TopAccounts tells Top.
+func (s *Source) TopAccounts(n int) *admin.Top {
+	return &admin.Top{All: s.Top.All, Accounts: s.Top.Accounts[:min(n, len(s.Top.Accounts))]}
+}
+
+// Account tells of one that is Known.
+func (s *Source) Account(name string) (*admin.Account, error) {
+	if a := s.Known[name]; a != nil {
+		return a, nil
+	}
+	return &admin.Account{Account: name, Age: admin.Age{State: admin.AgeUnseen}}, nil
+}
+
+// TopServers tells Servers.
+func (s *Source) TopServers(kind, _ string, n int) ([]admin.ServerCounts, error) {
+	all, ok := s.Servers[kind]
+	if !ok && s.Servers != nil {
+		return nil, fmt.Errorf("%q is no kind", kind)
+	}
+	return all[:min(n, len(all))], nil
+}
+
+// Empty is a daemon that has just started, with four lines of configuration.
+func Empty() *Source {
+	s := &admin.Status{
+		Version: "0.1.0", Commit: "abc", PID: 42, Started: Noon.Add(-20 * time.Second), Now: Noon, State: admin.Serving,
+		Mode: "monitor", Policy: "standard@1-3f9a2c1b",
+		Config: admin.Config{Path: "/etc/mailprofiled/mailprofiled.toml", Files: []string{"/etc/mailprofiled/mailprofiled.toml"}, Loaded: Noon.Add(-20 * time.Second), Refused: []string{}},
+		Listen: []string{"unix:/run/mailprofiled/milter.sock"}, Sessions: admin.Sessions{Limit: 4000},
+		Verdicts: map[string]uint64{"continue": 0, "tempfail": 0, "reject": 0}, Findings: map[string]uint64{},
+		Store: admin.Store{Path: "/var/lib/mailprofiled", Kept: true, Bytes: 4096},
+		Lists: []admin.DNSList{}, Local: []admin.LocalRule{}, Geo: []admin.Database{},
+	}
+	s.Resolver(resolver.Stats{Servers: []resolver.ServerStats{{Up: true}}})
+	return &Source{S: s, L: &admin.Limits{Now: Noon, Mode: "monitor", Limits: []admin.Limit{}}, Top: &admin.Top{All: true}}
+}
+
+// Full is a daemon at work, in which all there is to show is there.
+func Full() *Source {
+	src := Empty()
+	s := src.S
+	s.Started, s.Mode = Noon.Add(-76*time.Hour), "enforce"
+	s.Config.Loaded = Noon.Add(-90 * time.Minute)
+	s.MTA = &admin.MTA{Name: "mx1.example.net", Daemon: "MTA", LastCommand: Noon.Add(-2 * time.Second), Negotiated: Noon.Add(-time.Minute)}
+	s.Sessions = admin.Sessions{Open: 37, Limit: 4000, Total: 1284031}
+	s.Verdicts = map[string]uint64{"continue": 884211, "tempfail": 91233, "reject": 308220}
+	s.Findings = map[string]uint64{
+		"rdns-missing": 120345, "dnsbl:spamcop": 98213, "relation": 701230, "rdns-generic": 80112, "rdns-dynamic": 61002, "helo-generic": 50111,
+		"spf-fail": 40111, "helo-not-client": 39000, "from-unrelated": 35511, "helo-unresolvable": 21000, "dnsbl:psbl": 18003, "limit:new accounts": 312, "rcpt-unknown": 8111, "helo-bot": 7,
+	}
+	s.Store = admin.Store{Path: "/var/lib/mailprofiled", Kept: true, Bytes: 48 << 20, Accounts: 182044, Counters: 9120, LastWrite: Noon}
+	s.Lists = []admin.DNSList{
+		{List: "spamcop", State: "up", Since: Noon.Add(-76 * time.Hour), Asked: 401233, Hits: 98213, Unknown: 31, Share: 0.2448, P50MS: 3.1, P99MS: 41.7, Visits: 98213, Alone: 31022, Harsher: 20114,
+			Overlap: []admin.DNSListOverlap{{List: "psbl", Visits: 51022}, {List: "dronebl", Visits: 4311}}},
+		{List: "psbl", State: "up", Since: Noon.Add(-76 * time.Hour), Asked: 400120, Hits: 61002, Unknown: 902, Share: 0.1528, P50MS: 8.0, P99MS: 190.2, Visits: 61002, Alone: 4111, Harsher: 0,
+			Overlap: []admin.DNSListOverlap{{List: "spamcop", Visits: 51022}}},
+		{List: "dronebl", State: "refused", Reason: "it answers 127.255.255.254: asked through a public resolver", Remedy: "use a resolver of your own", Since: Noon.Add(-11 * time.Minute), Asked: 1201, Unknown: 1201},
+	}
+	s.Shared = &admin.Shared{At: "redis://10.0.0.5:6379/0", Machine: "mx1", Up: true, Since: Noon.Add(-time.Hour), Machines: []admin.SharedMachine{{Name: "mx1"}, {Name: "mx2"}, {Name: "mx3"}}}
+	s.Directory = admin.Directory{Sources: []admin.DirectorySource{{Source: "ldap", Up: true, Asked: 91022}, {Source: "file", Up: true, Addresses: 8112}}}
+	s.Geo = []admin.Database{{Kind: "country", File: "/var/lib/GeoIP/GeoLite2-Country.mmdb", Built: Noon.AddDate(0, 0, -9)}}
+	s.Retry = admin.Retry{Deferred: 812, Callers: 655, Passed: 40112, Asked: 51200, Returned: 9120, GaveUp: 41102, LongestS: 4011,
+		Reasons: []admin.RetryReason{{Finding: "rdns-missing", Deferred: 31022, Returned: 2011}, {Finding: "rdns-generic", Deferred: 14011, Returned: 6120}}}
+	s.Local = []admin.LocalRule{
+		{Where: "mailprofiled.toml:31", Action: "allow", Owner: "jo", Hits: 4120, Last: Noon.Add(-time.Minute), Expires: Noon.AddDate(0, 0, 12), State: "active"},
+		{Where: "mailprofiled.toml:38", Action: "deny", Owner: "", Hits: 90231, Last: Noon.Add(-time.Second), State: "active",
+			Files: []admin.LocalFile{{File: "/etc/mailprofiled/deny.txt", Entries: 4120, Bad: 2, Expired: 11, Hits: 90231, Loaded: Noon.Add(-time.Hour), Tracked: true, Unused: 311}}},
+		{Where: "conf.d/50-old.toml:3", Action: "points", Owner: "al", State: "unused"},
+		{Where: "conf.d/50-old.toml:9", Action: "allow", Owner: "al", State: "expired", Hits: 12, Expires: Noon.AddDate(0, 0, -3), Last: Noon.AddDate(0, 0, -4)},
+	}
+	src.Trouble = []string{"the last reload, 4m10s ago, was refused: 1 mistake. Mend it, then: mailprofiled reload", `  /etc/mailprofiled/mailprofiled.toml:14: unknown key "dns.budgt"; did you mean "budget"?`}
+	s.Config.Refused = src.Trouble[1:]
+	src.L = &admin.Limits{Now: Noon, Mode: "enforce", ByAge: true, Learnt: Noon.Add(9 * 24 * time.Hour), Limits: []admin.Limit{
+		{Name: "new accounts", Per: "account", Count: "messages", Max: 100, Window: "24h", Steps: []admin.LimitStep{{Until: "7d", Max: 50}, {Until: "30d", Max: 200}}, When: "logged in", Action: "tempfail", Refused: 312, Reported: 90},
+		{Name: "outgoing", Per: "account", Count: "recipients", Max: 5000, Window: "24h", When: "logged in", Action: "tempfail", Refused: 4},
+		{Name: "bulk in", Per: "network", Count: "recipients", Max: 20000, Window: "1h", Action: "report", Reported: 8},
+	}}
+	src.Top = &admin.Top{All: true, Accounts: []admin.TopAccount{
+		{Account: "newsletter@harbour.example", Refused: 211, Reported: 3, Limits: []string{"new accounts"}, Last: Noon.Add(-3 * time.Minute)},
+		{Account: "joe@example.net", Refused: 12, Limits: []string{"outgoing"}, Last: Noon.Add(-5 * time.Hour)},
+		{Account: "gone@example.net", Reported: 2, Limits: []string{"new accounts", "outgoing"}, Last: Noon.Add(-50 * time.Hour)},
+	}}
+	src.Known = map[string]*admin.Account{
+		"newsletter@harbour.example": {Age: admin.Age{State: admin.AgeKnown}, Limits: []admin.AccountLimit{
+			{Limit: "outgoing", State: admin.LimitCounts, Count: "recipients", Window: "24h", Max: 5000, Used: 311},
+			{Limit: "new accounts", State: admin.LimitCounts, Count: "messages", Window: "24h", Max: 50, Used: 50, Again: Noon.Add(4*time.Hour + 12*time.Minute)}}},
+		"joe@example.net": {Age: admin.Age{State: admin.AgeKnown}, Limits: []admin.AccountLimit{{Limit: "outgoing", State: admin.LimitCounts, Count: "recipients", Window: "24h", Max: 5000, Used: 4480}}},
+	}
+	row := func(name, kind string, refused float64, first, last time.Duration) admin.ServerCounts {
+		return admin.ServerCounts{Server: name, Kind: kind, First: Noon.Add(-first), Last: Noon.Add(-last), Visits: refused, Refused: refused, Taken: refused / 90}
+	}
+	src.Servers = map[string][]admin.ServerCounts{
+		"network":  {row("203.0.113.0/24", "network", 81221, 60*time.Hour, 2*time.Second), row("198.51.100.0/24", "network", 4121.4, 71*time.Hour, time.Minute), row("2001:db8:11:2200::/64", "network", 311, 9*time.Hour, time.Hour)},
+		"operator": {row("cheap-vps.example", "operator", 52011, 70*time.Hour, 9*time.Second), row("pool.homenet.example", "operator", 20111, 70*time.Hour, 20*time.Second)},
+		"address":  {row("203.0.113.45", "address", 9123, 33*time.Hour, 2*time.Second), row("2001:db8:ffff:1234:5678:9abc:def0:1234", "address", 88.5, 2*time.Hour, 3*time.Minute)},
+	}
+	return src
+}
+
+// Evil are texts that strangers write: markup, control bytes, bytes that are no
+// UTF-8, writing from right to left that does not end, what is very long and what
+// has no place to break.
+var Evil = []string{
+	`<script>document.title="owned"</script><img src=x onerror=alert(1)>`,
+	`"><svg onload=alert(1)>` + "\x00\x1b[31mred\x07\r\nX-Injected: yes",
+	"\u202egnp.exe\u2066 \u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
+	strings.Repeat("a", 1000) + ".example",
+	"\xff\xfe\xc3(" + `{{.S}} javascript:alert(1) &lt;b&gt;`,
+}
+
+// Hostile is Full with every text from Evil, in turn.
+func Hostile() *Source {
+	src, n := Full(), 0
+	evil := func() string { n++; return Evil[n%len(Evil)] }
+	s := src.S
+	s.MTA.Name, s.MTA.Daemon = evil(), evil()
+	s.Config.Path, s.Policy, s.Version = evil(), evil(), evil()
+	s.Store.Kept, s.Store.Error = false, evil()
+	s.Shared.Up, s.Shared.Error = false, evil()
+	s.Directory.Sources[0].Up, s.Directory.Sources[0].Trouble = false, evil()
+	s.Geo[0].Trouble = evil()
+	s.Findings = map[string]uint64{}
+	for range Evil {
+		s.Findings["dnsbl:"+evil()] = 1 << 63
+	}
+	for i := range s.Lists {
+		l := &s.Lists[i]
+		l.List, l.Reason, l.Remedy, l.State = evil(), evil(), evil(), "silent"
+		for j := range l.Overlap {
+			l.Overlap[j].List = evil()
+		}
+	}
+	for i := range s.Retry.Reasons {
+		s.Retry.Reasons[i].Finding = evil()
+	}
+	for i := range s.Local {
+		r := &s.Local[i]
+		r.Where, r.Owner, r.State, r.Hits = evil(), evil(), "unused", 0
+		for j := range r.Files {
+			r.Files[j].File, r.Files[j].Trouble = evil(), evil()
+		}
+	}
+	src.Trouble = slices.Clone(Evil)
+	for i := range src.L.Limits {
+		src.L.Limits[i].Name, src.L.Limits[i].When = evil(), evil()
+	}
+	src.Known = map[string]*admin.Account{}
+	for i := range src.Top.Accounts {
+		a := &src.Top.Accounts[i]
+		a.Account, a.Limits = evil(), slices.Clone(Evil)
+		src.Known[a.Account] = &admin.Account{Age: admin.Age{State: admin.AgeKnown}, Limits: []admin.AccountLimit{{Limit: evil(), State: admin.LimitCounts, Count: "messages", Window: "1h", Max: 1, Used: 1 << 40}}}
+	}
+	for _, rows := range src.Servers {
+		for i := range rows {
+			rows[i].Server = evil()
+		}
+	}
+	return src
+}
