@@ -17,6 +17,7 @@ import (
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/harvest"
 	"mailprofiled/internal/logging"
+	"mailprofiled/internal/notify"
 	"mailprofiled/internal/store"
 	"mailprofiled/internal/systemd"
 	"mailprofiled/internal/wiring"
@@ -42,6 +43,8 @@ type daemon struct {
 	unknown *logging.Hasher  // of those in the log; nil until needed
 	counted *wiring.Counters // of limits, and memory; made when the daemon begins to serve
 	state   *store.Store     // which keeps them; nil: nothing is kept
+	teller  *notify.Sender   // tells somebody of what cannot wait
+	host    string           // our name, for that
 	server  *milter.Server
 	doors   doors
 
@@ -66,6 +69,7 @@ func newDaemon(cfg *config.Config, out io.Writer) *daemon {
 	d.metrics = admin.NewMetrics(d.status)
 	d.harvest = newHarvest(cfg)
 	d.health = dnsbl.NewHealth(dnsbl.HealthOptions{Logger: d.logger})
+	d.teller, d.host = notify.New(d.logger), hostName()
 	settings := wiring.MilterSettings(cfg)
 	settings.Logger = d.logger
 	d.server = milter.NewServer(settings)
@@ -118,6 +122,7 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	d.awaitLists(ctx)
 	all.Go(func() { d.watch(ctx) })
 	all.Go(func() { d.followLists(beside) })
+	all.Go(func() { d.teller.Run(beside) })
 	all.Go(func() { d.followKey(beside) })
 	stopped := context.AfterFunc(ctx, d.stop)
 	defer stopped()

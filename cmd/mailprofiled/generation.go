@@ -131,6 +131,7 @@ func (d *daemon) begin(next *generation) *generation {
 	wiring.WatchLists(next.cfg, next.resolver.Resolver, d.health)
 	d.counted.Apply(next.cfg)
 	d.harvest.Apply(wiring.HarvestSettings(next.cfg))
+	d.teller.Set(wiring.NotifySettings(next.cfg))
 	d.tellLimits(next.cfg)
 	return d.current.Swap(next)
 }

@@ -150,5 +150,5 @@ func hijackText(s *admin.HijackStatus) string {
 
 // hijacks tells stolen accounts for a generation.
 func (d *daemon) hijacks(g *generation) engine.Hijack {
-	return d.counted.Hijacks(g.cfg, &wiring.Alarm{Blocks: d.counted.Blocks, Logger: d.logger, Counts: d.counted.Events})
+	return d.counted.Hijacks(g.cfg, &wiring.Alarm{Blocks: d.counted.Blocks, Logger: d.logger, Counts: d.counted.Events, Tell: d.tellStolen})
 }

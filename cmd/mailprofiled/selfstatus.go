@@ -30,7 +30,7 @@ func (d *daemon) status() *admin.Status {
 		MTA:      mtaOf(st),
 		Cache:    admin.Cache{Limit: g.cfg.DNS.CacheBytes},
 		Verdicts: d.metrics.Verdicts(), Findings: d.metrics.Findings(),
-		Limits: d.limitStatus(g.cfg), Blocked: d.blockedStatus(time.Now()), Hijack: d.hijackStatus(g), Store: d.stateStatus(), Shared: d.shareStatus(),
+		Limits: d.limitStatus(g.cfg), Blocked: d.blockedStatus(time.Now()), Hijack: d.hijackStatus(g), Notify: d.notifyStatus(), Store: d.stateStatus(), Shared: d.shareStatus(),
 		Directory: directoryStatus(g, d.harvest, time.Now()),
 		Lists:     dnsListStatus(d.health),
 		Local:     localStatus(g.local, time.Now()), Geo: geoStatus(g.geo),

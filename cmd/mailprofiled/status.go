@@ -94,6 +94,9 @@ func printStatus(s *admin.Status, w io.Writer) {
 	if s.Hijack.Action != "" {
 		row("hijack", "%s", hijackText(&s.Hijack))
 	}
+	if len(s.Notify.Ways) > 0 {
+		row("notify", "%s", plain(notifyText(&s.Notify, s.Now)))
+	}
 	if s.Shared != nil {
 		row("shared", "%s", plain(sharedText(s.Shared, s.Now)))
 	}

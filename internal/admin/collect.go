@@ -170,7 +170,7 @@ func (c snapshot) Describe(to chan<- *prometheus.Desc) {
 		to <- r.desc
 	}
 	for _, d := range []*prometheus.Desc{queriesDesc, secondsDesc, listHits, listUp, listAsked, listUnknown, listHarsher, listSofter, listStrange, policyDesc, buildDesc,
-		sharedUp, sharedAlone, sharedCalls, sharedFails, sharedPeers, sharedAway} {
+		notifications, sharedUp, sharedAlone, sharedCalls, sharedFails, sharedPeers, sharedAway} {
 		to <- d
 	}
 }
@@ -202,6 +202,7 @@ func (c snapshot) Collect(to chan<- prometheus.Metric) {
 		to <- counter(listStrange, l.Undeclared, l.List)
 	}
 	s.Shared.collect(to)
+	s.Notify.collect(to)
 	baseline, hash := s.Policy, ""
 	if i := strings.LastIndexByte(s.Policy, '-'); i >= 0 {
 		baseline, hash = s.Policy[:i], s.Policy[i+1:]

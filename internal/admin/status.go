@@ -41,6 +41,7 @@ type Status struct {
 	Limits   LimitStatus       `json:"limits"`
 	Blocked  BlockedStatus     `json:"blocked"`
 	Hijack   HijackStatus      `json:"hijack"`
+	Notify   Notify            `json:"notify"`
 
 	Directory Directory `json:"directory"`
 

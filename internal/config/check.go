@@ -37,6 +37,7 @@ func check(l *loader, c *Config, main *source) {
 	l.checkLimits(c)
 	l.checkDirectory(c)
 	l.checkHijack(c)
+	l.checkNotify(c)
 	if c.Milter.AnswerAtMail {
 		l.at("milter.answer_at").warn(`milter.answer_at is "mail": it shuts postmaster and abuse to refused clients`, `use "rcpt"`)
 	}

@@ -44,6 +44,7 @@ type Config struct {
 	Directory Directory
 	State     State
 	Log       Log
+	Notify    Notify
 	Admin     Admin
 
 	origins map[string]Origin // by dotted key
