@@ -181,7 +181,8 @@ func validQuoted(s string) bool {
 func AlwaysOpen(rcptRaw string, us *Us) bool {
 	inner, _ := cutBrackets(rcptRaw)
 	_, mailbox := cutRoute(inner)
-	local, domain, hasDomain := cutLast(mailbox, '@')
+	local, domain, hasDomain := cutLast(trimSpace(mailbox), '@')
+	local, domain = trimSpace(local), trimSpace(domain)
 	if !strings.ContainsAny(local, `"\`) && len(local) != len("postmaster") && len(local) != len("abuse") {
 		return false // nearly all of them
 	}
@@ -247,13 +248,13 @@ func trimSpace(s string) string { return strings.Trim(s, " \t") }
 
 // SplitMailbox gives a path's local part, without quotes and as it was sent
 // otherwise, and its domain in lower-case A-labels, "" where it has none that is a
-// name. A source route makes no difference.
+// name. A source route makes no difference, nor does space around the parts.
 func SplitMailbox(raw string) (local, domain string) {
 	inner, _ := cutBrackets(raw)
-	_, mailbox := cutRoute(inner)
+	_, mailbox := cutRoute(trimSpace(inner))
 	local, domain, ok := cutLast(mailbox, '@')
 	if ok {
-		domain = asciiDomain(domain)
+		domain = asciiDomain(trimSpace(domain))
 	}
-	return unquote(local), domain
+	return unquote(trimSpace(local)), domain
 }

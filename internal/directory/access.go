@@ -10,7 +10,9 @@ import (
 // an access table mostly holds exceptions.
 func (rd *reading) access(text []byte) *mistake {
 	key, value := cutKey(text)
-	if tag, rest, ok := accessTag(key); ok {
+	tag, rest, to := accessTag(key)
+	if to {
+		rd.tagged = true
 		if tag != "to" {
 			return nil
 		}
@@ -28,6 +30,8 @@ func (rd *reading) access(text []byte) *mistake {
 		switch ascii := rd.asciiDomain(key); {
 		case ascii == "":
 			return badDomain(key)
+		case refusesAll(value) && !to:
+			rd.held = append(rd.held, untagged{domain: ascii})
 		case refusesAll(value):
 			rd.speak(ascii, named)
 		case w == grants:
@@ -43,6 +47,10 @@ func (rd *reading) access(text []byte) *mistake {
 	ascii := rd.asciiDomain(key[at+1:])
 	if ascii == "" {
 		return badDomain(key[at+1:])
+	}
+	if w == denies && !to {
+		rd.held = append(rd.held, untagged{string(unquoted(key[:at])), ascii})
+		return nil
 	}
 	rd.user(unquoted(key[:at]), ascii, w, false)
 	return nil

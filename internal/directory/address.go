@@ -2,12 +2,13 @@ package directory
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/cases"
 )
 
 // Fold gives a local part the form in which Postfix looks it up: case means nothing,
-// beyond ASCII by the simple case folding of Unicode, rune by rune. A source that
+// beyond ASCII by the full case folding of Unicode, by which "ß" is "ss". A source that
 // compares octets folds what it is asked and what it holds; one that asks another
 // server leaves that to the server.
 func Fold(local string) string {
@@ -35,13 +36,15 @@ func appendFold[T string | []byte](dst []byte, s T) []byte {
 }
 
 func appendFoldRunes(dst []byte, s string) []byte {
+	if utf8.ValidString(s) {
+		return append(dst, cases.Fold().String(s)...)
+	}
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
 		if r == utf8.RuneError && size == 1 {
 			dst = append(dst, s[0])
 		} else {
-			// By way of the upper case: a final sigma and a middle one have the same.
-			dst = utf8.AppendRune(dst, unicode.ToLower(unicode.ToUpper(r)))
+			dst = append(dst, cases.Fold().String(s[:size])...)
 		}
 		s = s[size:]
 	}

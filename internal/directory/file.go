@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,6 +21,11 @@ import (
 // Refresh: half a file can look like a whole one.
 const quiet = 2 * time.Second
 
+// settled is how long it has been left alone before a version with fewer addresses is
+// taken: whoever writes a file anew in its place may stop for breath, and whoever is
+// moved from one file to another is in neither for a moment.
+const settled = time.Minute
+
 // A File is a Source of text tables and compiled maps, taken together, which follows
 // them. Whoever asks is never held up by a Refresh. It is safe for concurrent use.
 type File struct {
@@ -28,7 +34,11 @@ type File struct {
 
 	mu      sync.Mutex // of Refresh
 	refused []fs.FileInfo
-	said    string // of the version that was not taken
+	seen    []fs.FileInfo // the last that was looked at,
+	since   time.Time     // for the first time then
+	restive time.Time     // since when they were not left alone; zero: they are
+	later   time.Time     // not before then is a version with fewer addresses looked at again
+	said    string        // of the version that was not taken
 }
 
 // loaded is one version of all files.
@@ -98,14 +108,23 @@ func (f *File) Files() []FileState {
 	return states
 }
 
-// mostLost is the part of all addresses that a new version may lack without being
-// asked for: whoever is missing is refused.
-const mostLost = 0.5
+// What a new version may lack without being asked for: whoever is missing is refused.
+const (
+	mostLost = 0.5 // of all addresses; or
+	muchLost = 0.1 // of them, and so many
+	manyLost = 100
+)
+
+func lostTooMany(before, now int) bool {
+	lost := before - now
+	return float64(lost) > mostLost*float64(before) || lost >= manyLost && float64(lost) > muchLost*float64(before)
+}
 
 // Refresh looks at the files, and takes them in if one has changed and all have been
-// left alone for two seconds; it costs a stat for each otherwise. A version that
-// cannot be used, or that has lost more than half of the addresses, changes nothing
-// and is told once: a reload takes the latter.
+// left alone for two seconds, or a minute where there are fewer addresses; it costs a
+// stat for each otherwise. Files that are never left alone are taken in once a minute. A
+// version that cannot be used, or that has lost more than half of the addresses, or a
+// tenth that is a hundred, changes nothing and is told once: a reload takes the latter.
 func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -117,17 +136,16 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 		if err != nil {
 			return nil, f.refuse(nil, []Problem{unreadable(spec.onDisk(), err)})
 		}
-		if age := now.Sub(info.ModTime()); !sameVersion(info, old.infos[i]) && age >= 0 && age < quiet {
-			return nil, nil
-		}
 		changed = changed || !sameVersion(info, old.infos[i])
 		infos[i] = info
 	}
 	if !changed {
-		f.refused, f.said = nil, ""
+		f.refused, f.said, f.restive = nil, "", time.Time{}
 		return nil, nil
 	}
-	if sameVersions(infos, f.refused) {
+	fresh := !sameVersions(infos, f.seen)
+	still := f.still(infos, now)
+	if sameVersions(infos, f.refused) || still < quiet && now.Sub(f.restive) < settled || !fresh && now.Before(f.later) {
 		return nil, nil
 	}
 	began := time.Now()
@@ -135,15 +153,43 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 	if next == nil {
 		return nil, f.refuse(infos, problems)
 	}
-	if before, users := old.table.users, next.table.users; float64(users) < mostLost*float64(before) {
+	before, users := old.table.users, next.table.users
+	switch {
+	case lostTooMany(before, users):
 		return nil, f.refuse(infos, []Problem{{
 			File: f.specs[0].Path, What: fmt.Sprintf("of %d addresses only %d are left", before, users),
 			Remedy: "if that is meant, \"mailprofiled reload\" takes it in",
 		}})
+	case users < before && still < settled:
+		f.later = now.Add(settled - max(still, 0))
+		return nil, nil
 	}
 	f.loaded.Store(next)
-	f.refused, f.said = nil, ""
-	return &FileChange{Users: next.table.users, Before: old.table.users, Took: time.Since(began)}, problems
+	f.refused, f.said, f.restive = nil, "", time.Time{}
+	return &FileChange{Users: users, Before: before, Took: time.Since(began)}, problems
+}
+
+// still is how long the files have been left alone, by their times, and where those
+// are of a clock that is ahead by ours.
+func (f *File) still(infos []fs.FileInfo, now time.Time) time.Duration {
+	if !sameVersions(infos, f.seen) {
+		f.seen, f.since = infos, now
+	}
+	still := time.Duration(math.MaxInt64)
+	for _, info := range infos {
+		age := now.Sub(info.ModTime())
+		if age < 0 {
+			age = now.Sub(f.since)
+		}
+		still = min(still, age)
+	}
+	switch {
+	case still >= quiet:
+		f.restive = time.Time{}
+	case f.restive.IsZero():
+		f.restive = now
+	}
+	return still
 }
 
 // refuse notes a version that is not taken, and gives what is new to say of it.
@@ -180,17 +226,27 @@ var (
 	errNotRegular = errors.New("not a regular file")
 )
 
-// load reads all files into one table. It is nil where one cannot be used.
+// load reads all files into one table. It is nil where one cannot be used. What changes
+// meanwhile is read again.
 func load(specs []FileSpec, now time.Time) (*loaded, []Problem) {
-	l := &loaded{table: newTable(), at: now}
-	var problems []Problem
+	for range 2 {
+		if l, problems, changed := loadOnce(specs, now); !changed {
+			return l, problems
+		}
+	}
+	l, problems, _ := loadOnce(specs, now)
+	return l, problems
+}
+
+func loadOnce(specs []FileSpec, now time.Time) (l *loaded, problems []Problem, changed bool) {
+	l = &loaded{table: newTable(), at: now}
 	fine := true
 	for _, spec := range specs {
-		info, rd, ok, err := loadOne(spec, l.table)
+		info, rd, ok, err := loadFile(spec, l.table)
 		switch {
 		case err != nil:
 			problems = append(problems, unreadable(spec.onDisk(), err))
-			fine = false
+			fine, changed = false, changed || errors.Is(err, errChanged)
 			continue
 		case !ok:
 			fine = false
@@ -200,13 +256,39 @@ func load(specs []FileSpec, now time.Time) (*loaded, []Problem) {
 		l.state = append(l.state, FileState{Spec: spec, Format: rd.format, Entries: rd.good, Bad: rd.bad})
 	}
 	if !fine {
-		return nil, problems
+		return nil, problems, changed
 	}
-	return l, problems
+	return l, problems, false
 }
 
-// loadOne reads one file into a table.
-func loadOne(spec FileSpec, t *table) (fs.FileInfo, *reading, bool, error) {
+// Settle waits until the files have been left alone for two seconds: half a file, taken
+// in at a start or a reload, would have the other half refused. It waits ten seconds at
+// most. Files that are not there are not waited for.
+func Settle(ctx context.Context, specs []FileSpec) {
+	ctx, cancel := context.WithTimeout(ctx, 5*quiet)
+	defer cancel()
+	for {
+		wait := time.Duration(0)
+		for _, spec := range specs {
+			if info, err := os.Stat(spec.onDisk()); err == nil {
+				if age := time.Since(info.ModTime()); age >= 0 && age < quiet {
+					wait = max(wait, quiet-age)
+				}
+			}
+		}
+		if wait == 0 {
+			return
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// loadFile reads one file into a table.
+func loadFile(spec FileSpec, t *table) (fs.FileInfo, *reading, bool, error) {
 	// Not to wait at a pipe that nobody writes to.
 	in, err := os.OpenFile(spec.onDisk(), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -100,6 +100,7 @@ func guess(path string, head []byte, compiled bool) Format {
 	switch {
 	case compiled && strings.Contains(name, "alias") && format != Access:
 		return Aliases
+	case strings.Contains(name, "mailbox") || strings.Contains(name, "mbox"): // virtual_mailbox_maps: all users of a domain
 	case format == Recipients && (strings.Contains(name, "virt") || compiled && !strings.Contains(name, "recip")):
 		return Virtual
 	}

@@ -53,7 +53,6 @@ func (rd *reading) recipients(text []byte) *mistake {
 		if bytes.ContainsAny(local, ".:/") {
 			return &mistake{quote(key) + " has no @: is it a user or a domain?", "write user@example.net, or @example.net where everybody exists"}
 		}
-		rd.table.all = true
 		return rd.facts(rd.user(local, "", grants, false), value)
 	}
 	ascii := rd.asciiDomain(domain)
@@ -61,6 +60,7 @@ func (rd *reading) recipients(text []byte) *mistake {
 	case ascii == "":
 		return badDomain(domain)
 	case len(local) == 0:
+		rd.full++
 		rd.speak(ascii, grants)
 		return nil
 	}
@@ -103,7 +103,9 @@ func dateOf(text string) (time.Time, error) {
 }
 
 // virtual takes "user@domain target", "@domain target", "user target" and, for a
-// domain that the table is all of, "domain anything". A target "error:nouser" says that
+// domain that the table is all of, "domain anything". Only that, and "@domain", has it
+// speak for a domain: of others it holds aliases, and their users stand elsewhere
+// (virtual(5)). A target "error:nouser" says that
 // there is nobody (Sendmail); "@other" stands in for another domain.
 func (rd *reading) virtual(text []byte) *mistake {
 	key, value := cutKey(text)
@@ -123,7 +125,7 @@ func (rd *reading) virtual(text []byte) *mistake {
 	}
 	w := targetWord(value)
 	if len(local) > 0 {
-		rd.user(local, ascii, w, true)
+		rd.user(local, ascii, w, false)
 		return nil
 	}
 	if w == denies {
@@ -224,12 +226,16 @@ func aliasEnd(text []byte) int {
 func (rd *reading) passwd(text []byte) *mistake {
 	fields := bytes.Split(text, []byte(":"))
 	if len(fields) != 7 || len(fields[0]) == 0 {
-		if text[0] == '+' || text[0] == '-' {
-			return nil // NIS of old
+		if text[0] != '+' && text[0] != '-' {
+			return &mistake{quote(fields[0]) + " is no line of a password file", "see that it is one"}
 		}
-		return &mistake{quote(fields[0]) + " is no line of a password file", "see that it is one"}
 	}
-	rd.table.all = true
+	if text[0] == '+' || text[0] == '-' { // passwd(5) of the GNU C library, in compatibility mode
+		if text[0] == '+' && rd.nis == 0 {
+			rd.nis = rd.line
+		}
+		return nil
+	}
 	rd.user(fields[0], "", grants, false)
 	return nil
 }

@@ -418,6 +418,62 @@ func write(t *testing.T, path, text string, at time.Time) {
 	}
 }
 
+// TestAHalfWrittenFileIsNotTaken: a million may be written in their place, with pauses.
+func TestAHalfWrittenFileIsNotTaken(t *testing.T) {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	path := filepath.Join(t.TempDir(), "one")
+	all := lines(2000)
+	write(t, path, all, now.Add(-time.Hour))
+	f, said := OpenFile([]FileSpec{{Path: path}}, now)
+	if f == nil {
+		t.Fatal(said)
+	}
+	for _, part := range []float64{0, 0.3, 0.6, 0.8, 0.95, 0.999} {
+		write(t, path, all[:int(part*float64(len(all)))], now)
+		for _, after := range []time.Duration{time.Second, 5 * time.Second, 50 * time.Second} {
+			if change, _ := f.Refresh(now.Add(after)); change != nil {
+				t.Errorf("%v of it is taken after %v: %+v", part, after, change)
+			}
+		}
+		change, said := f.Refresh(now.Add(time.Hour))
+		if taken := change != nil; taken != (part >= 0.95) || !taken && part > 0.9 {
+			t.Errorf("%v of it, an hour later: %+v, %v", part, change, said)
+		}
+		now = now.Add(2 * time.Hour)
+		write(t, path, all, now)
+		f.Refresh(now.Add(time.Hour))
+		if f.Users() != 2000 {
+			t.Fatalf("%v: whole again: %d", part, f.Users())
+		}
+		now = now.Add(2 * time.Hour)
+	}
+	write(t, path, all+"new@a.example\n", now)
+	for i := range 59 { // it is never left alone
+		write(t, path, all+"new@a.example\n"+strings.Repeat("# x\n", i), now.Add(time.Duration(i)*time.Second))
+		if change, _ := f.Refresh(now.Add(time.Duration(i) * time.Second)); change != nil {
+			t.Fatalf("taken after %d s", i)
+		}
+	}
+	write(t, path, all+"new@a.example\n# x\n", now.Add(61*time.Second))
+	if change, said := f.Refresh(now.Add(62 * time.Second)); change == nil {
+		t.Errorf("still not taken after a minute: %v", said)
+	}
+}
+
+// TestSettle waits for a file that was just written, and for no other.
+func TestSettle(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "old"), "jo@a.example\n", time.Now().Add(-time.Hour))
+	write(t, filepath.Join(dir, "ahead"), "jo@a.example\n", time.Now().Add(time.Hour))
+	Settle(t.Context(), []FileSpec{{Path: filepath.Join(dir, "old")}, {Path: filepath.Join(dir, "ahead")}, {Path: filepath.Join(dir, "none")}})
+	fresh := time.Now().Add(-quiet + 100*time.Millisecond)
+	write(t, filepath.Join(dir, "fresh"), "jo@a.example\n", fresh)
+	Settle(t.Context(), []FileSpec{{Path: filepath.Join(dir, "fresh")}})
+	if age := time.Since(fresh); age < quiet {
+		t.Errorf("it is not waited for: %v", age)
+	}
+}
+
 func TestFilesAreFollowed(t *testing.T) {
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
@@ -442,6 +498,14 @@ func TestFilesAreFollowed(t *testing.T) {
 	write(t, two, "eve@a.example x\nzoe@a.example x\n", now)
 	step("written just now", now.Add(time.Second), false, "", 3)
 	step("left alone", now.Add(3*time.Second), true, "", 4)
+	write(t, two, "zoe@a.example x\n", now.Add(10*time.Second))
+	step("with fewer, left alone for seconds", now.Add(20*time.Second), false, "", 4)
+	step("and for longer", now.Add(69*time.Second), false, "", 4)
+	step("for a minute", now.Add(70*time.Second), true, "", 3)
+	write(t, two, "eve@a.example x\nzoe@a.example x\n", now.Add(24*time.Hour))
+	step("written by a clock that is ahead", now.Add(80*time.Second), false, "", 3)
+	step("and left alone", now.Add(82*time.Second), true, "", 4)
+	now = now.Add(24 * time.Hour)
 	write(t, one, "jo@a.example x\nal@\nal@a.example x\n", now.Add(time.Minute))
 	step("with a line that is broken", now.Add(2*time.Minute), true, `one:2: "" is no domain`, 4)
 	write(t, one, "", now.Add(3*time.Minute))

@@ -25,9 +25,15 @@ type reading struct {
 	table  *table
 	file   string
 	format Format
-	line   int // of the entry
-	good   int // lines that said something
-	bad    int // lines left out
+	line   int        // of the entry
+	full   int        // addresses with a domain
+	bare   int        // the line of the first name without one; 0 for none
+	nis    int        // the line that has users stand elsewhere; 0 for none
+	tagged bool       // it is Sendmail's access table
+	held   []untagged // what counts if it is not
+	good   int        // lines that said something
+	bad    int        // lines left out
+	nul    bool
 	told   int
 	said   []Problem
 	ascii  map[string]string // domains by how they are written
@@ -53,15 +59,58 @@ func read(r io.Reader, file string, format Format, t *table) (rd *reading, ok bo
 		rd.said = append(rd.said, rd.whole(fmt.Sprintf("larger than %d MiB", maxFile>>20), "is it the right file?"))
 		return rd, false, nil
 	}
+	rd.conclude()
 	if more := rd.told - maxProblems; more > 0 {
 		rd.said = append(rd.said, rd.whole(fmt.Sprintf("%d more lines are wrong", more), "mend the first ones, and look again"))
 	}
-	if rd.bad > rd.good {
+	if rd.nul {
+		rd.said = append(rd.said, rd.whole("there are NULs in it: it is damaged, or no text, and not used", "write it anew, or name a compiled map by its kind: hash:, btree:, lmdb:, cdb:"))
+		return rd, false, nil
+	}
+	if rd.bad > rd.good || rd.bad > maxProblems && rd.bad > rd.good/10 {
 		rd.said = append(rd.said, rd.whole(fmt.Sprintf("%d lines with a mistake and %d without, read as %s: none is used", rd.bad, rd.good, rd.format),
 			"is it the right file? Name its format before the path: "+formatsText()))
 		return rd, false, nil
 	}
 	return rd, true, nil
+}
+
+// conclude says for whom the file speaks, now that all of it is known.
+func (rd *reading) conclude() {
+	switch rd.format {
+	case Recipients:
+		// A name among addresses may be the half of one, where a file was cut off: it
+		// must not have all domains of the source lose their users.
+		rd.table.all = rd.table.all || rd.bare > 0 && rd.full == 0
+		if rd.bare > 0 && rd.full > 0 {
+			rd.odd(rd.bare, "a name without a domain, among addresses with one: it exists at each domain of the source, and the file speaks for none of them by it",
+				"write it with its domain, or put names into a file of their own")
+		}
+	case Passwd:
+		rd.table.all = rd.table.all || rd.good > 0 && rd.nis == 0
+		if rd.nis > 0 {
+			rd.odd(rd.nis, "users stand elsewhere too (NIS): the file speaks for no domain", "name all that has users, such as the output of getent passwd")
+		}
+	case Access:
+		for _, h := range rd.held {
+			switch {
+			case rd.tagged: // of Sendmail's, what has no tag is about clients and senders
+			case h.local == "":
+				rd.speak(h.domain, named)
+			default:
+				rd.user([]byte(h.local), h.domain, denies, false)
+			}
+		}
+	}
+}
+
+// An untagged is what a line of an access table refuses, of which it is not known yet
+// whether it is about recipients. Without local it is all of a domain.
+type untagged struct{ local, domain string }
+
+// odd tells of a line for which nothing was left out.
+func (rd *reading) odd(line int, what, remedy string) {
+	rd.said = append(rd.said, Problem{File: rd.file, Line: line, What: what, Remedy: remedy, Warning: true})
 }
 
 // Error lets a Problem end the reading of a file.
@@ -122,8 +171,9 @@ func (rd *reading) entry(text []byte) {
 	switch {
 	case !utf8.Valid(text):
 		m = &mistake{"not UTF-8", "save the file as UTF-8"}
-	case bytes.IndexByte(text, 0) >= 0:
-		m = &mistake{"a NUL: this is no text", "name the text, or the compiled map by its kind: hash:, btree:, lmdb:, cdb:"}
+	case bytes.IndexByte(text, 0) >= 0: // of a disk or a machine that broke down: who knows what else is lost
+		rd.nul = true
+		m = &mistake{"a NUL", "see what has put it there"}
 	default:
 		m = rd.format.take(rd, text)
 	}
@@ -221,6 +271,9 @@ func asciiDomain(raw string) string {
 // where speaks says so. It gives the entry's place.
 func (rd *reading) user(local []byte, domain string, w word, speaks bool) int {
 	t := rd.table
+	if base, ok := bytes.CutSuffix(local, []byte("+*")); ok && len(base) > 0 && w == grants {
+		local = base // of Sendmail: any extension of that name
+	}
 	rd.fold = append(append(appendFold(rd.fold[:0], local), '@'), domain...)
 	before := t.n
 	at := t.add(t.hashKey(rd.fold), w)
@@ -229,8 +282,12 @@ func (rd *reading) user(local []byte, domain string, w word, speaks bool) int {
 	}
 	if domain == "" {
 		t.names = true
+		if rd.bare == 0 {
+			rd.bare = rd.line
+		}
 		return at
 	}
+	rd.full++
 	if speaks {
 		if key := t.hash("", domain); t.find(key) < 0 {
 			t.add(key, named)

@@ -39,7 +39,7 @@ var rooms = map[string]room{
 	"internal/local":     {0, []string{"golang.org/x/net/idna"}},
 	"internal/accounts":  {0, nil},
 	"internal/attach":    {0, nil},
-	"internal/directory": {0, []string{"golang.org/x/net/idna", "github.com/hashicorp/golang-lru/v2"}},
+	"internal/directory": {0, []string{"golang.org/x/net/idna", "golang.org/x/text/cases", "github.com/hashicorp/golang-lru/v2"}},
 	"internal/harvest":   {0, []string{"github.com/hashicorp/golang-lru/v2"}},
 	"internal/records":   {0, nil},
 	"internal/hijack":    {0, nil},

@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -72,6 +73,7 @@ func openFiles(s *config.DirectorySource, now time.Time) (*directory.File, []con
 		}
 		specs = append(specs, spec)
 	}
+	directory.Settle(context.Background(), specs)
 	file, said := directory.OpenFile(specs, now)
 	return file, DirectoryProblems(s.At, said)
 }
