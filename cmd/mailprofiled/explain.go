@@ -212,6 +212,9 @@ func printRecipient(rcpt engine.RecordRecipient, id string, w io.Writer) {
 	for _, f := range rcpt.Findings {
 		fmt.Fprintf(w, "  %s  %s  %s\n", f.ID, f.PointsText(), plain(f.Detail))
 	}
+	for _, line := range rcpt.Directory {
+		fmt.Fprintf(w, "  directory: %s\n", plain(line))
+	}
 	if rcpt.Code != 0 {
 		fmt.Fprintf(w, "  %d %s %s [%s]\n", rcpt.Code, rcpt.Status, rcpt.Text, id)
 	}

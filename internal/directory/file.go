@@ -239,7 +239,12 @@ func load(specs []FileSpec, now time.Time) (*loaded, []Problem) {
 }
 
 func loadOnce(specs []FileSpec, now time.Time) (l *loaded, problems []Problem, changed bool) {
-	l = &loaded{table: newTable(), at: now}
+	return loadInto(newTable(), specs, now)
+}
+
+// loadInto reads them into a table that is empty.
+func loadInto(t *table, specs []FileSpec, now time.Time) (l *loaded, problems []Problem, changed bool) {
+	l = &loaded{table: t, at: now}
 	fine := true
 	for _, spec := range specs {
 		info, rd, ok, err := loadFile(spec, l.table)

@@ -276,7 +276,9 @@ func (rd *reading) user(local []byte, domain string, w word, speaks bool) int {
 	}
 	rd.fold = append(append(appendFold(rd.fold[:0], local), '@'), domain...)
 	before := t.n
-	at := t.add(t.hashKey(rd.fold), w)
+	key := t.hashKey(rd.fold)
+	at := t.add(key, w)
+	rd.mention(key, w)
 	if t.n > before {
 		t.users++
 	}
@@ -289,16 +291,21 @@ func (rd *reading) user(local []byte, domain string, w word, speaks bool) int {
 	}
 	rd.full++
 	if speaks {
-		if key := t.hash("", domain); t.find(key) < 0 {
-			t.add(key, named)
-			return t.find(t.hashKey(rd.fold)) // the table may have grown
+		if all := t.hash("", domain); t.find(all) < 0 {
+			t.add(all, named)
+			rd.mention(all, named)
+			return t.find(key) // the table may have grown
 		}
 	}
 	return at
 }
 
 // speak enters what is said of all of a domain.
-func (rd *reading) speak(domain string, w word) { rd.table.add(rd.table.hash("", domain), w) }
+func (rd *reading) speak(domain string, w word) {
+	key := rd.table.hash("", domain)
+	rd.table.add(key, w)
+	rd.mention(key, w)
+}
 
 func badDomain(domain []byte) *mistake {
 	return &mistake{quote(domain) + " is no domain", "write an address as user@example.net, all of a domain as @example.net"}

@@ -21,6 +21,7 @@ type Immediate interface {
 type Route struct {
 	Domains  []string // lower-case A-labels; none: those that no other route names
 	Kind     string   // "mta", "file", "sql", ...: for those who look
+	Name     string   // what is asked: the files, the query: likewise, and without secrets
 	File     Immediate
 	Guard    *Guard // where File is nil; without both the route asks nobody
 	Tempfail bool   // what is to be done where the source fails: ask the client to come back, or let it go on
@@ -38,6 +39,7 @@ type Options struct {
 type Answer struct {
 	Entry
 	By       string // the kind of the source whose word it is; "" for none
+	Name     string // that of its Route
 	Cached   bool   // nobody was asked
 	Stale    bool   // the source fails, and this is what it last said
 	Tempfail bool   // with Failed: the client is to come back
@@ -230,16 +232,21 @@ func weightOf(r Result) int {
 	return 0
 }
 
+// variants are what a source is asked for a recipient: the zero Address is none.
+func (s *Stack) variants(a Address) [3]Address {
+	all := [3]Address{a, {}, {Domain: a.Domain}}
+	if base, ok := withoutExtension(a.Local, s.delimiters); ok {
+		all[1] = Address{Local: base, Domain: a.Domain}
+	}
+	return all
+}
+
 // askRoute asks one source for the address, for the one without its extension, and
 // for the domain's catch-all.
 func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
-	answer := Answer{By: r.Kind, Cached: true, Tempfail: r.Tempfail, Entry: Entry{Result: No}}
-	variants := [3]Address{a, {}, {Domain: a.Domain}}
-	if base, ok := withoutExtension(a.Local, s.delimiters); ok {
-		variants[1] = Address{Local: base, Domain: a.Domain}
-	}
+	answer := Answer{By: r.Kind, Name: r.Name, Cached: true, Tempfail: r.Tempfail, Entry: Entry{Result: No}}
 	var inDoubt *Entry
-	for _, variant := range variants {
+	for _, variant := range s.variants(a) {
 		if variant.Domain == "" {
 			continue
 		}

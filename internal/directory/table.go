@@ -35,6 +35,8 @@ type table struct {
 	all     bool              // it speaks for all domains that it is asked about
 	aliases map[uint64]string // of "@domain": the domain in whose place it stands
 
+	watched map[uint64][]mention // of keys that somebody wants to know the lines of; nil but for File.Why
+
 	created []uint32 // by place, Unix seconds; nil or 0: not said
 	plan    []uint16 // by place, of plans, plus 1; nil or 0: not said
 	plans   []string

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -55,6 +56,24 @@ func (v *Visit) askMailbox(rcpt *profile.Recipient, deadline time.Time) *mailbox
 	return m
 }
 
+// maxReasons is of how many recipients of one explanation the files are read again.
+const maxReasons = 20
+
+// whyMailbox tells on what the answer about a recipient rests: source, line or question.
+func (v *Visit) whyMailbox(rcpt *profile.Recipient, m *mailbox) []string {
+	switch {
+	case rcpt == nil || v.e.o.Recipients.Directory == nil || rcpt.Number > maxReasons:
+		return nil
+	case rcpt.Exempt:
+		return []string{"exempt.recipients names it: nobody is asked"}
+	case profile.AlwaysOpen(rcpt.Raw, v.us):
+		return []string{"it always exists: nobody is asked"}
+	case m == nil:
+		return nil
+	}
+	return v.e.o.Recipients.Directory.Why(m.address, v.e.o.Now())
+}
+
 // takeMailbox waits for the answer, at most as long as it was given, notes it with
 // the recipient, and has the client counted by it.
 func (v *Visit) takeMailbox(rcpt *profile.Recipient, m *mailbox) {
@@ -82,7 +101,7 @@ func mailboxOf(a *directory.Answer) (profile.MailboxState, string) {
 	case directory.Yes:
 		return profile.MailboxThere, ""
 	case directory.No:
-		return profile.MailboxNone, "says " + a.By
+		return profile.MailboxNone, "says " + cmp.Or(a.Name, a.By)
 	case directory.Failed:
 		detail := a.By
 		if a.Err != nil {

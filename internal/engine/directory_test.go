@@ -51,7 +51,7 @@ var watching = harvest.Settings{Names: 20, Share: 0.3, Window: 48 * time.Hour, T
 func withUsers(t testing.TB, src directory.Source, tempfail bool, change func(*Options)) harness {
 	stack := directory.NewStack(directory.Options{
 		Ours: []string{"here.example"}, Delimiters: "+",
-		Routes: []directory.Route{{Kind: "test", Guard: directory.NewGuard("test", src, directory.Keeping{Yes: time.Hour, No: time.Minute}, nil), Tempfail: tempfail}},
+		Routes: []directory.Route{{Kind: "test", Name: "SELECT 1", Guard: directory.NewGuard("test", src, directory.Keeping{Yes: time.Hour, No: time.Minute}, nil), Tempfail: tempfail}},
 	})
 	t.Cleanup(func() { _ = stack.Close() })
 	if u, ok := src.(*users); ok && !u.never && u.fail == nil {
@@ -373,8 +373,14 @@ func TestExplainAsksTheDirectoryAndCountsNothing(t *testing.T) {
 	if a := rec.Recipients[0]; a.Status != "5.1.1" || len(a.Findings) != 1 || a.Findings[0].ID != "rcpt-unknown" {
 		t.Errorf("%+v", a)
 	}
-	if a := rec.Recipients[1]; a.Action != "continue" {
+	if a := rec.Recipients[0]; strings.Join(a.Directory, "|") != "test al@here.example: no: SELECT 1|test @here.example: no: SELECT 1" || a.Findings[0].Detail != "says SELECT 1" {
 		t.Errorf("%+v", a)
+	}
+	if a := rec.Recipients[1]; a.Action != "continue" || strings.Join(a.Directory, "|") != "test jo@here.example: yes: SELECT 1" {
+		t.Errorf("%+v", a)
+	}
+	if rec := h.Explain(Query{Client: good.Addr, Rcpts: []string{"abuse@here.example"}}); strings.Join(rec.Recipients[0].Directory, "|") != "it always exists: nobody is asked" {
+		t.Errorf("%+v", rec.Recipients[0])
 	}
 	found := false
 	for _, l := range rec.Lookups {

@@ -106,7 +106,8 @@ func (v *Visit) explainRcpt(rcpt string, number int, deadline time.Time) RecordR
 	if v.stage() == StageMail { // then no recipient is asked about
 		rcptOf, raw = nil, ""
 	}
-	v.takeMailbox(rcptOf, v.askMailbox(rcptOf, deadline))
+	box := v.askMailbox(rcptOf, deadline)
+	v.takeMailbox(rcptOf, box)
 	v.confirmLists(rcptOf, deadline)
 	v.watchAccount(rcptOf)
 	verdict := v.tx.judgement.Decide(rcptOf, false)
@@ -118,6 +119,7 @@ func (v *Visit) explainRcpt(rcpt string, number int, deadline time.Time) RecordR
 	return RecordRecipient{
 		Rcpt: rcpt, Action: verdict.Action.String(), Code: verdict.Code, Status: verdict.Status,
 		Text: v.helpful(verdict), Score: verdict.Score, Findings: recordFindings(verdict.Findings),
+		Directory: v.whyMailbox(rcptOf, box),
 	}
 }
 

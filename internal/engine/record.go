@@ -48,6 +48,8 @@ type RecordRecipient struct {
 	Text     string          `json:"text"`
 	Score    float64         `json:"score"`
 	Findings []RecordFinding `json:"findings"`
+
+	Directory []string `json:"directory,omitempty"` // what each source says of it, and by which line or question
 }
 
 // A RecordLookup is one question and its answer.

@@ -104,6 +104,9 @@ func (t *trace) mailbox(a directory.Address, answer directory.Answer, took time.
 		}
 	case directory.Unknown:
 		l.Answer[0] = "unknown: not in the directory's domains"
+		if answer.Err != nil {
+			l.Answer[0] = "unknown: " + answer.Err.Error()
+		}
 	}
 	t.add(atRcpt, l)
 }

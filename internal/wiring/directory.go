@@ -27,7 +27,7 @@ func LoadDirectory(cfg *config.Config, old *directory.Stack, now time.Time) (sta
 	sources := d.Sources()
 	files := make([]*directory.File, len(sources))
 	for i, s := range sources {
-		r := directory.Route{Domains: s.Domains, Kind: s.Source, Tempfail: s.Tempfail}
+		r := directory.Route{Domains: s.Domains, Kind: s.Source, Name: sourceName(&s), Tempfail: s.Tempfail}
 		kind, waits := waitedSources[s.Source]
 		switch {
 		case s.Source == config.SourceNone && s.Domains == nil:
@@ -61,6 +61,24 @@ func LoadDirectory(cfg *config.Config, old *directory.Stack, now time.Time) (sta
 		return nil, problems, true
 	}
 	return stack, append(problems, silentDomains(cfg, sources, files)...), false
+}
+
+// sourceName tells what a source asks, without secrets.
+func sourceName(s *config.DirectorySource) string {
+	b := &s.Backend
+	switch s.Source {
+	case config.SourceFile:
+		return "file " + strings.Join(s.Files, " ")
+	case config.SourceSQL:
+		return "sql " + strings.Join(strings.Fields(b.Query), " ")
+	case config.SourceLDAP:
+		return "ldap " + b.Filter
+	case config.SourceSocketmap:
+		return "socketmap " + b.Socketmap
+	case config.SourceCallahead:
+		return "callahead " + b.Callahead
+	}
+	return s.Source
 }
 
 // openFiles opens the files of a source, anew: what a reload finds is what is meant.

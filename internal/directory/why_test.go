@@ -1,0 +1,52 @@
+package directory
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestWhyTellsTheLine, or the question, on which an answer rests.
+func TestWhyTellsTheLine(t *testing.T) {
+	dir, past := t.TempDir(), time.Now().Add(-time.Hour)
+	one, two := filepath.Join(dir, "recipients"), filepath.Join(dir, "virtual")
+	write(t, one, "# mine\njo@a.example OK\nal@a.example x\n", past)
+	write(t, two, "spam@a.example error:nouser\nfull@a.example error:5.2.2:552 full\n@all.example jo@a.example\n@other.example @a.example\nroot jo\njo@a.example jo\n", past)
+	f, said := OpenFile([]FileSpec{{Path: one}, {Path: two}}, time.Now())
+	if f == nil {
+		t.Fatal(said)
+	}
+	b := newBackend()
+	b.known = map[string]Result{"eve@sql.example": Yes}
+	s := NewStack(Options{
+		Ours: []string{"a.example", "all.example", "b.example", "alias.example", "other.example", "sql.example"}, Delimiters: "+", Aliases: map[string]string{"alias.example": "a.example"},
+		Routes: []Route{{Kind: "file", File: f}, {Kind: "mta"}, {Kind: "sql", Name: "SELECT 1 FROM users WHERE a = $1", Domains: []string{"sql.example"}, Guard: NewGuard("x", b, keeps, nil)}},
+	})
+	defer s.Close()
+	for _, tt := range []struct{ ask, want string }{
+		{"jo@a.example", "file jo@a.example: yes: it stands in recipients:2, virtual:6"},
+		{"jo+x@alias.example", "alias.example stands for a.example | file jo+x@a.example: no: it is none of 5 addresses, and recipients:2 has the files speak for the domain | file jo@a.example: yes: it stands in recipients:2, virtual:6"},
+		{"spam@a.example", "file spam@a.example: no: nobody, says virtual:1"},
+		{"full@a.example", "file full@a.example: unknown: refused for another reason, says virtual:2"},
+		{"root@b.example", "file root@b.example: yes: it stands in virtual:5"},
+		{"x@b.example", "file x@b.example: unknown: the files do not say who exists at the domain"},
+		{"x@all.example", "file x@all.example: no: it is none of 5 addresses, and virtual:3 has the files speak for the domain | file @all.example: yes: all of the domain stands in virtual:3"},
+		{"jo@other.example", "file jo@other.example: yes: virtual:4 has the domain stand for a.example"},
+		{"eve@sql.example", "sql eve@sql.example: yes: SELECT 1 FROM users WHERE a = $1"},
+		{"x@sql.example", "sql x@sql.example: no: SELECT 1 FROM users WHERE a = $1 | sql @sql.example: no: SELECT 1 FROM users WHERE a = $1"},
+		{"x@elsewhere.example", "file x@elsewhere.example: unknown: the files do not say who exists at the domain"},
+	} {
+		local, domain, _ := strings.Cut(tt.ask, "@")
+		s.Lookup(context.Background(), Address{local, domain})
+		got := strings.ReplaceAll(strings.Join(s.Why(Address{local, domain}, time.Now()), " | "), dir+"/", "")
+		if got != tt.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", tt.ask, got, tt.want)
+		}
+	}
+	write(t, one, strings.Repeat("\x00", 10), past)
+	if got := s.Why(Address{"jo", "a.example"}, time.Now()); len(got) != 1 || !strings.Contains(got[0], "yes: the files cannot be read now: ") {
+		t.Errorf("a file that is damaged meanwhile: %v", got)
+	}
+}
