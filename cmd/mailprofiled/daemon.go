@@ -15,7 +15,6 @@ import (
 	"mailprofiled/dnsbl"
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
-	"mailprofiled/internal/harvest"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/notify"
 	"mailprofiled/internal/store"
@@ -39,7 +38,6 @@ type daemon struct {
 
 	metrics *admin.Metrics
 	health  *dnsbl.Health    // of the DNS lists
-	harvest *harvest.Watch   // who tries names that do not exist
 	unknown *logging.Hasher  // of those in the log; nil until needed
 	counted *wiring.Counters // of limits, and memory; made when the daemon begins to serve
 	state   *store.Store     // which keeps them; nil: nothing is kept
@@ -67,7 +65,6 @@ func newDaemon(cfg *config.Config, out io.Writer) *daemon {
 	d.logs = logging.NewSwitch(d.newLogger(cfg))
 	d.logger = slog.New(d.logs)
 	d.metrics = admin.NewMetrics(d.status)
-	d.harvest = newHarvest(cfg)
 	d.health = dnsbl.NewHealth(dnsbl.HealthOptions{Logger: d.logger})
 	d.teller, d.host = notify.New(d.logger), hostName()
 	settings := wiring.MilterSettings(cfg)

@@ -74,9 +74,6 @@ func (d *daemon) unknownHash(cfg *config.Config, hash *logging.Hasher) *logging.
 	return d.unknown
 }
 
-// newHarvest makes what watches who tries names that do not exist.
-func newHarvest(cfg *config.Config) *harvest.Watch { return harvest.New(wiring.HarvestSettings(cfg)) }
-
 // directoryStatus tells how the directory is, and who is after addresses.
 func directoryStatus(g *generation, watch *harvest.Watch, now time.Time) admin.Directory {
 	s := admin.Directory{Sources: []admin.DirectorySource{}}

@@ -105,7 +105,7 @@ func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, has
 	g.engine = wiring.NewEngine(cfg, wiring.Parts{
 		Resolver: r.Resolver, SPF: r.spf, Retries: d.counted.Retries, Memory: d.counted.Servers, Recent: d.counted.Recent, Local: own.local, Geo: own.geo,
 		Lists: g.lists, Health: d.health, Limits: limits, Blocks: d.counted.Blocks, Hijack: d.hijacks(g), Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
-		Directory: own.directory, Traps: own.traps, Harvest: d.harvest, Unknown: d.unknownHash(cfg, hash),
+		Directory: own.directory, Traps: own.traps, Harvest: d.counted.Harvest, Unknown: d.unknownHash(cfg, hash),
 	})
 	g.users.Store(1)
 	return g
@@ -130,7 +130,6 @@ func (d *daemon) resolver(servers []netip.AddrPort, cache int64) *sharedResolver
 func (d *daemon) begin(next *generation) *generation {
 	wiring.WatchLists(next.cfg, next.resolver.Resolver, d.health)
 	d.counted.Apply(next.cfg)
-	d.harvest.Apply(wiring.HarvestSettings(next.cfg))
 	d.teller.Set(wiring.NotifySettings(next.cfg))
 	d.tellLimits(next.cfg)
 	return d.current.Swap(next)

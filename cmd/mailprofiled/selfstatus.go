@@ -31,7 +31,7 @@ func (d *daemon) status() *admin.Status {
 		Cache:    admin.Cache{Limit: g.cfg.DNS.CacheBytes},
 		Verdicts: d.metrics.Verdicts(), Findings: d.metrics.Findings(),
 		Limits: d.limitStatus(g.cfg), Blocked: d.blockedStatus(time.Now()), Hijack: d.hijackStatus(g), Notify: d.notifyStatus(), Store: d.stateStatus(), Shared: d.shareStatus(),
-		Directory: directoryStatus(g, d.harvest, time.Now()),
+		Directory: directoryStatus(g, d.counted.Harvest, time.Now()),
 		Lists:     dnsListStatus(d.health),
 		Local:     localStatus(g.local, time.Now()), Geo: geoStatus(g.geo),
 	}

@@ -10,14 +10,16 @@
 //
 // It also remembers who wrote to a trap, an address that never existed.
 //
-// Names are kept as hashes under a key of the process's own. What a client is to be
-// told for it is for others to decide. Nothing is kept on disk.
+// Names are kept as hashes under the key of the state directory, 32 bits of each. What a
+// client is to be told for it is for others to decide, and so is what keeps the records
+// of ExportChanged.
 package harvest
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
@@ -43,15 +45,20 @@ const (
 // A Watch counts. It is safe for concurrent use, and bounded: the least recently seen
 // go first.
 type Watch struct {
-	seed maphash.Seed
+	secret Secret
 
 	mu      sync.Mutex
 	set     Settings
 	peers   *simplelru.LRU[netip.Prefix, *peer]
 	names   int // of all peers
 	trapped *simplelru.LRU[netip.Prefix, time.Time]
+	changed map[change]struct{} // since they were last exported; nil: nobody asks
 	stats   Stats
 }
+
+// A Secret keys the hashes of names. A process and the one after it need the same, or
+// names that were tried before count as new ones.
+type Secret [32]byte
 
 // Stats are what was seen since the start.
 type Stats struct {
@@ -63,9 +70,22 @@ type Stats struct {
 	Marked  int    // clients that wrote to a trap, as far as remembered
 }
 
-// New returns a Watch that has seen nothing.
+// New returns a Watch that has seen nothing, for a process of its own.
 func New(s Settings) *Watch {
-	w := &Watch{seed: maphash.MakeSeed(), set: s}
+	var secret Secret
+	rand.Read(secret[:]) // it never fails
+	return newWatch(s, secret)
+}
+
+// NewKept returns one whose changes somebody asks for, to keep them.
+func NewKept(s Settings, secret Secret) *Watch {
+	w := newWatch(s, secret)
+	w.changed = make(map[change]struct{})
+	return w
+}
+
+func newWatch(s Settings, secret Secret) *Watch {
+	w := &Watch{secret: secret, set: s}
 	// The sizes are positive constants, the only thing NewLRU can refuse.
 	w.peers, _ = simplelru.NewLRU(maxPeers, func(_ netip.Prefix, p *peer) { w.names -= p.held() })
 	w.trapped, _ = simplelru.NewLRU[netip.Prefix, time.Time](maxTrapped, nil)
@@ -95,6 +115,7 @@ func (w *Watch) Unknown(client netip.Addr, name string, now time.Time) {
 			w.peers.Add(key, p)
 		}
 		w.note(p, now, h, false)
+		w.touch(peerEntry, key)
 	}
 	for w.names > maxNames {
 		w.peers.RemoveOldest()
@@ -116,6 +137,7 @@ func (w *Watch) Known(client netip.Addr, name string, now time.Time) {
 			h, hashed = w.hash(name), true
 		}
 		w.note(p, now, h, true)
+		w.touch(peerEntry, key)
 	}
 }
 
@@ -156,6 +178,7 @@ func (w *Watch) Trap(client netip.Addr, now time.Time) {
 	w.stats.Trapped++
 	if key := keysOf(client)[0]; key.IsValid() {
 		w.trapped.Add(key, now)
+		w.touch(trapEntry, key)
 	}
 }
 
@@ -176,8 +199,14 @@ func (w *Watch) Forget(client netip.Addr) bool {
 	defer w.mu.Unlock()
 	any := false
 	for _, key := range keysOf(client) {
-		any = w.peers.Remove(key) || any
-		any = w.trapped.Remove(key) || any
+		if w.peers.Remove(key) {
+			w.touch(peerEntry, key)
+			any = true
+		}
+		if w.trapped.Remove(key) {
+			w.touch(trapEntry, key)
+			any = true
+		}
 	}
 	return any
 }
@@ -201,11 +230,16 @@ func (w *Watch) Stats(now time.Time) Stats {
 	return s
 }
 
+// hash is that of a name; one too long for a mailbox is cut.
 func (w *Watch) hash(name string) uint32 {
-	var room [8]byte
-	binary.LittleEndian.PutUint64(room[:], maphash.String(w.seed, name))
-	return binary.LittleEndian.Uint32(room[:])
+	var room [len(w.secret) + maxName]byte
+	b := append(append(room[:0], w.secret[:]...), name[:min(len(name), maxName)]...)
+	sum := sha256.Sum256(b)
+	return binary.LittleEndian.Uint32(sum[:])
 }
+
+// maxName is the longest mail address (RFC 5321 section 4.5.3.1), and some more.
+const maxName = 400
 
 // keysOf are what a client is counted by: its address and its /24, or its /64, since
 // whoever has one address there has them all (and so twice the same is once).

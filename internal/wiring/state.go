@@ -9,6 +9,7 @@ import (
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/directory"
 	"mailprofiled/internal/engine"
+	"mailprofiled/internal/harvest"
 	"mailprofiled/internal/hijack"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/store"
@@ -29,6 +30,7 @@ type Counters struct {
 	Servers    *memory.Servers       // how servers behaved
 	Recent     *memory.Recent        // which was behind an id
 	Retries    *memory.Retries       // who was asked to come back, and who did
+	Harvest    *harvest.Watch        // who tries names that do not exist
 
 	share      *Share // with other machines; nil for none
 	shareSpace shareSpace
@@ -55,9 +57,10 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 	c.Table = ratelimit.NewTable(ratelimit.Options{Track: track}, now)
 	c.Servers = memory.NewServers(memory.Options{Settings: memorySettings(cfg), Bytes: cfg.Memory.Bytes, Track: track, Secret: key}, now)
 	c.Recent = new(memory.Recent)
-	c.Retries = memory.NewRetries(RetryWindows(cfg))
+	c.Retries, c.Harvest = memory.NewRetries(RetryWindows(cfg)), harvest.New(HarvestSettings(cfg))
 	if track { // what nobody asks for would pile up
 		c.Retries = memory.NewKeptRetries(RetryWindows(cfg), key)
+		c.Harvest = harvest.NewKept(HarvestSettings(cfg), harvest.Secret(key))
 	}
 	c.Accounts = ratelimit.NewAccounts(ratelimit.AccountOptions{Learn: cfg.Accounts.Learn, Track: track}, c.secret, now)
 	c.Hijack, c.Events = newHijack(cfg, track, key, now), new(hijack.Events)
@@ -70,6 +73,7 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 		kept.Add("hijack", hijackSpace{c.Hijack})
 		kept.Add("retries", retrySpace{c.Retries})
 		kept.Add("servers", serverSpace{c.Servers})
+		kept.Add("harvest", harvestSpace{c.Harvest})
 		kept.Add("share", &c.shareSpace)
 	}
 	return c
@@ -83,6 +87,7 @@ func (c *Counters) Apply(cfg *config.Config) {
 	c.Retries.SetWindows(RetryWindows(cfg))
 	c.Servers.Set(memorySettings(cfg))
 	c.Hijack.Set(cfg.Hijack.Settings())
+	c.Harvest.Apply(HarvestSettings(cfg))
 }
 
 // Limits are those of the configuration, counted in c. The file of accounts, and then
@@ -169,6 +174,14 @@ func (s retrySpace) Len() int {
 	st := s.r.Stats()
 	return st.Callers + st.Passed
 }
+
+// A harvestSpace lets it keep who tries names that do not exist, and who wrote to traps.
+type harvestSpace struct{ w *harvest.Watch }
+
+func (s harvestSpace) Changed(dst []byte) []byte { return s.w.ExportChanged(dst) }
+func (s harvestSpace) All() iter.Seq[[]byte]     { return s.w.ExportAll() }
+func (s harvestSpace) Len() int                  { return s.w.Len() }
+func (s harvestSpace) Load(record []byte) error  { return s.w.Import(record, time.Now()) }
 
 // memorySettings are those of the memory of servers.
 func memorySettings(cfg *config.Config) memory.Settings {
