@@ -33,10 +33,13 @@ func (j *Judgement) judgeMailbox(r *Recipient, findings []weighed) (_ []weighed,
 	return findings, answer
 }
 
-// spokenFor reports whether an allow list that counts has the client.
+// spokenFor reports whether an allow list that counts has the client, or its own good
+// history: a provider's servers write to dead addresses of a small site too, and to
+// many more that are alive, again and again; and who shares a network with somebody who
+// harvests is not to be held up for it.
 func (j *Judgement) spokenFor() bool {
 	for i, k := range j.said {
-		if k == dnswl && !j.Findings[i].Monitor {
+		if (k == dnswl || k == historyGood) && !j.Findings[i].Monitor {
 			return true
 		}
 	}

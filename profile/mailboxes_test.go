@@ -144,3 +144,30 @@ func TestMailboxesByPolicy(t *testing.T) {
 		t.Errorf("%+v", trapped.Findings)
 	}
 }
+
+// A server that is known for its mail does not harvest, whatever its neighbours do, nor
+// where a small site has few names that it could know.
+func TestAServerOfGoodHistoryIsNoHarvester(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		s    Session
+		rule Rule // of history-good
+		want string
+	}{
+		{"a good history", Session{History: History{Good: "known for a year"}}, Counted, ""},
+		{"one that is only watched", Session{History: History{Good: "known for a year"}}, Monitor, "rcpt-harvest"},
+		{"none", Session{}, Counted, "rcpt-harvest"},
+		{"a bad one", Session{History: History{Bad: "wrote to traps"}}, Counted, "rcpt-harvest"},
+	} {
+		p, err := Baseline("standard")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Points["history-good"] = Points{Value: -8, Rule: tt.rule}
+		j := Judge(&tt.s, p)
+		r := Recipient{Raw: "<joe@us.example>", Number: 1, Mailbox: MailboxThere, Harvest: "20 of 21"}
+		if v := j.Decide(&r, false); (v.Speaker == "rcpt-harvest") != (tt.want != "") || j.Spared() != (tt.want == "") {
+			t.Errorf("%s: %+v", tt.name, v)
+		}
+	}
+}
