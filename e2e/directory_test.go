@@ -95,7 +95,7 @@ func status(r mtatest.Reply) string {
 func TestUnknownUsersByOurFiles(t *testing.T) {
 	withBoth(t, func(t *testing.T, kind string) {
 		h, dir := openGateway(t, kind, map[string]string{
-			"recipients": "jo@example.net OK\nal@example.net x\nzoe@example.net x\n", "virtual": "sales@example.net jo@example.net\n",
+			"recipients": "jo@example.net OK\nal@example.net x\nzoe@example.net x\n", "virtual": "example.net anything\nsales@example.net jo@example.net\n",
 		}, `us.domains = ["example.net", "example.org"]
 directory.source = "file"
 directory.files = ["DIR/recipients", "DIR/virtual"]

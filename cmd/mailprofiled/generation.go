@@ -131,6 +131,8 @@ func (d *daemon) begin(next *generation) *generation {
 	wiring.WatchLists(next.cfg, next.resolver.Resolver, d.health)
 	d.counted.Apply(next.cfg)
 	d.teller.Set(wiring.NotifySettings(next.cfg))
+	first := d.current.Load() == nil
+	d.logProblems(d.counted.Known.Begin(next.directory, namedAt(next.cfg, "directory.files"), first))
 	d.tellLimits(next.cfg)
 	return d.current.Swap(next)
 }

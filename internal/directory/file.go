@@ -31,6 +31,7 @@ const settled = time.Minute
 type File struct {
 	specs  []FileSpec
 	loaded atomic.Pointer[loaded]
+	doubt  atomic.Pointer[doubted] // why a No of theirs is not believed; nil: it is
 
 	mu      sync.Mutex // of Refresh
 	refused []fs.FileInfo
@@ -38,7 +39,8 @@ type File struct {
 	since   time.Time     // for the first time then
 	restive time.Time     // since when they were not left alone; zero: they are
 	later   time.Time     // not before then is a version with fewer addresses looked at again
-	said    string        // of the version that was not taken
+	said    string        // of the version that was not taken, or of the one in use that is in doubt
+	before  int           // addresses that were there before the one in doubt
 }
 
 // loaded is one version of all files.
@@ -81,7 +83,36 @@ func OpenFile(specs []FileSpec, now time.Time) (*File, []Problem) {
 func (f *File) Immediately() {}
 
 // Lookup answers out of memory: it does not wait.
-func (f *File) Lookup(_ context.Context, a Address) Entry { return f.loaded.Load().table.lookup(a) }
+func (f *File) Lookup(_ context.Context, a Address) Entry {
+	e := f.loaded.Load().table.lookup(a)
+	if e.Result == No {
+		if d := f.doubt.Load(); d != nil {
+			return Fail(d)
+		}
+	}
+	return e
+}
+
+// Doubt has nobody refused by the files, which had so many addresses before: until a new
+// version is taken that has not lost too many of these.
+func (f *File) Doubt(before int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.lost(before, f.Users())
+	f.before, f.said = before, p.String()
+	f.doubt.Store(&doubted{errors.New(p.What)})
+}
+
+// Doubted reports whether a No of theirs is not believed.
+func (f *File) Doubted() bool { return f.doubt.Load() != nil }
+
+// lost words what a version lacks.
+func (f *File) lost(before, users int) Problem {
+	return Problem{
+		File: f.specs[0].Path, What: fmt.Sprintf("of %d addresses only %d are left", before, users),
+		Remedy: "if that is meant, \"mailprofiled reload\" takes it in",
+	}
+}
 
 // Close does nothing: there is nothing open.
 func (f *File) Close() error { return nil }
@@ -115,7 +146,8 @@ const (
 	manyLost = 100
 )
 
-func lostTooMany(before, now int) bool {
+// LostTooMany reports whether it does.
+func LostTooMany(before, now int) bool {
 	lost := before - now
 	return float64(lost) > mostLost*float64(before) || lost >= manyLost && float64(lost) > muchLost*float64(before)
 }
@@ -140,7 +172,10 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 		infos[i] = info
 	}
 	if !changed {
-		f.refused, f.said, f.restive = nil, "", time.Time{}
+		f.refused, f.restive = nil, time.Time{}
+		if !f.Doubted() {
+			f.said = ""
+		}
 		return nil, nil
 	}
 	fresh := !sameVersions(infos, f.seen)
@@ -154,17 +189,18 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 		return nil, f.refuse(infos, problems)
 	}
 	before, users := old.table.users, next.table.users
+	if f.Doubted() {
+		before = f.before
+	}
 	switch {
-	case lostTooMany(before, users):
-		return nil, f.refuse(infos, []Problem{{
-			File: f.specs[0].Path, What: fmt.Sprintf("of %d addresses only %d are left", before, users),
-			Remedy: "if that is meant, \"mailprofiled reload\" takes it in",
-		}})
+	case LostTooMany(before, users):
+		return nil, f.refuse(infos, []Problem{f.lost(before, users)})
 	case users < before && still < settled:
 		f.later = now.Add(settled - max(still, 0))
 		return nil, nil
 	}
 	f.loaded.Store(next)
+	f.doubt.Store(nil)
 	f.refused, f.said, f.restive = nil, "", time.Time{}
 	return &FileChange{Users: users, Before: before, Took: time.Since(began)}, problems
 }

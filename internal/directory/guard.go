@@ -42,6 +42,7 @@ type Guard struct {
 	mu      sync.Mutex
 	kept    *simplelru.LRU[Address, answer]
 	said    *testimonies
+	onNamed func(domain string) // somebody is known there, for the first time; nil: nobody wants to know
 	flights map[Address]*flight
 	breaker breaker
 	users   int

@@ -61,10 +61,30 @@ func newTestimonies() *testimonies {
 	return all
 }
 
+// Named has it known that the source knew somebody at a domain, before this process began.
+func (g *Guard) Named(domain string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.said.Contains(domain) {
+		g.said.Add(domain, new(testimony))
+	}
+}
+
+// OnNamed has named called for each domain at which the source knows somebody for the
+// first time. It must not call the Guard.
+func (g *Guard) OnNamed(named func(domain string)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.onNamed = named
+}
+
 // vouch notes that the source knows somebody.
 func (g *Guard) vouch(a Address) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.onNamed != nil && !g.said.Contains(a.Domain) {
+		g.onNamed(a.Domain)
+	}
 	now := g.now()
 	for _, domain := range [...]string{a.Domain, ""} {
 		t, ok := g.said.Get(domain)

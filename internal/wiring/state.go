@@ -31,6 +31,7 @@ type Counters struct {
 	Recent     *memory.Recent        // which was behind an id
 	Retries    *memory.Retries       // who was asked to come back, and who did
 	Harvest    *harvest.Watch        // who tries names that do not exist
+	Known      *Known                // what the directory held
 
 	share      *Share // with other machines; nil for none
 	shareSpace shareSpace
@@ -74,6 +75,7 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 		kept.Add("retries", retrySpace{c.Retries})
 		kept.Add("servers", serverSpace{c.Servers})
 		kept.Add("harvest", harvestSpace{c.Harvest})
+		kept.Add("directory", c.Known)
 		kept.Add("share", &c.shareSpace)
 	}
 	return c
