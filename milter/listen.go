@@ -57,6 +57,10 @@ func listenTCP(network, at string) (net.Listener, error) {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, unixsock.ErrInUse
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%w; this machine has no such address: name one that it has", syscall.EADDRNOTAVAIL)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%w; ports below 1024 are for root: name a higher one", syscall.EACCES)
 	case errors.As(err, &op): // its own text repeats the address
 		return nil, op.Err
 	}

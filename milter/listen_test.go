@@ -69,7 +69,7 @@ func TestListenErrors(t *testing.T) {
 	}
 	for _, c := range []struct{ name, addr, group, want string }{
 		{"a file of another kind is left alone", "unix:" + file, "", "a file that is no socket stands there; remove it"},
-		{"a directory that is not there", "unix:" + dir + "/none/s", "", "no such file or directory"},
+		{"a directory that is not there", "unix:" + dir + "/none/s", "", "no such file or directory; make it, and let the user"},
 		{"a group that is not there", "unix:" + dir + "/s", "no such group", `socket_group: no group "no such group"`},
 		{"a relative path", "unix:milter.sock", "", "not an absolute path"},
 		{"a path too long for a socket", "unix:" + dir + "/" + strings.Repeat("x", 120), "", "longer than the 107 bytes"},

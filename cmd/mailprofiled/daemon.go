@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
@@ -46,8 +47,12 @@ type daemon struct {
 	server  *milter.Server
 	doors   doors
 
-	current  atomic.Pointer[generation]
-	turn     chan struct{} // holds a token while somebody reloads
+	current atomic.Pointer[generation]
+	turn    chan struct{}                    // holds a token while somebody reloads
+	system  func() ([]netip.AddrPort, error) // DNS servers of the machine
+
+	serversSeen []netip.AddrPort // at the last look; guarded by turn
+
 	rekeyed  chan struct{} // limits are to be made anew: see followKey
 	stopping atomic.Bool
 	work     sync.WaitGroup // resolvers that are closing
@@ -62,6 +67,7 @@ type daemon struct {
 // newDaemon makes a daemon that logs to out, and opens nothing yet.
 func newDaemon(cfg *config.Config, out io.Writer) *daemon {
 	d := &daemon{first: cfg, started: time.Now(), out: out, turn: make(chan struct{}, 1), rekeyed: make(chan struct{}, 1)}
+	d.system = systemServers
 	d.logs = logging.NewSwitch(d.newLogger(cfg))
 	d.logger = slog.New(d.logs)
 	d.metrics = admin.NewMetrics(d.status)
@@ -97,6 +103,7 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 		return err
 	}
 	defer d.closeState()
+	d.tellNoServers(cfg)
 	d.openShare(cfg)
 	defer d.counted.CloseShare()
 	g, err := d.newGeneration(cfg, own, hash)

@@ -27,8 +27,8 @@ func mistakes(problems []config.Problem) int {
 	return n
 }
 
-// followLists takes in changed files of [[local]], and changed databases, until ctx
-// ends.
+// followLists takes in changed files of [[local]], changed databases, and other DNS
+// servers of the machine, until ctx ends.
 func (d *daemon) followLists(ctx context.Context) {
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()
@@ -37,6 +37,7 @@ func (d *daemon) followLists(ctx context.Context) {
 		case <-again.C:
 			d.refresh(ctx, time.Now())
 			d.refreshFiles(ctx, time.Now())
+			d.refreshServers(ctx)
 		case <-ctx.Done():
 			return
 		}

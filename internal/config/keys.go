@@ -114,7 +114,7 @@ func dnsKeys() []Key {
 	return []Key{
 		{
 			Name: "dns.servers", Kind: serversKind(), Default: []any{}, Hot: true,
-			Doc:   "DNS servers to ask, by address; empty takes those of /etc/resolv.conf.",
+			Doc:   "DNS servers to ask, by address; empty takes those of /etc/resolv.conf, and follows them.",
 			field: func(c *Config) any { return &c.DNS.Servers },
 		},
 		{

@@ -68,6 +68,35 @@ func (l *listener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "un
 // It is made under a temporary name with its mode and group, and renamed: at no
 // time can a client meet one that it may not use, or a stranger one that it may.
 func Listen(path string, mode fs.FileMode, group string) (net.Listener, error) {
+	l, err := open(path, mode, group)
+	if err != nil {
+		return nil, advised(filepath.Dir(path), err)
+	}
+	return l, nil
+}
+
+// advised adds what to do about a directory that is in the way.
+func advised(dir string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w; mount it for writing, or name a socket elsewhere", err)
+	case errors.Is(err, syscall.ENOENT):
+		return fmt.Errorf("%w; make it, and let the user that runs mailprofiled own it: install -d -o %s -m 0750 %s", err, ourName(), dir)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w; let the user that runs mailprofiled write to the directory: chown %s %s", err, ourName(), dir)
+	}
+	return err
+}
+
+// ourName is that of the user that we run as, or its number.
+func ourName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(os.Getuid())
+}
+
+func open(path string, mode fs.FileMode, group string) (*listener, error) {
 	if !filepath.IsAbs(path) {
 		return nil, errors.New("not an absolute path")
 	}

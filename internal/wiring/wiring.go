@@ -6,7 +6,9 @@
 package wiring
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -104,12 +106,16 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 	return engine.New(o)
 }
 
-// DNSServers gives the servers to ask.
+// DNSServers gives the servers to ask: those of the configuration, else of the machine.
+// A machine that names none has one itself (resolv.conf(5)), or has no network yet.
 func DNSServers(cfg *config.Config) ([]netip.AddrPort, error) {
 	if len(cfg.DNS.Servers) > 0 {
 		return cfg.DNS.Servers, nil
 	}
 	servers, err := resolver.SystemServers(ResolvConf)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; name the servers in dns.servers", err)
 	}
