@@ -185,6 +185,16 @@ func TestEveryFindingHasAPage(t *testing.T) {
 	}
 }
 
+// TestEveryManualIsFound: README.md leads to each document.
+func TestEveryManualIsFound(t *testing.T) {
+	text := read(t, "README.md")
+	for _, name := range manuals() {
+		if !strings.Contains(text, "]("+name) {
+			t.Errorf("README.md does not lead to %s", name)
+		}
+	}
+}
+
 // cells splits a row of a table.
 func cells(line string) []string {
 	parts := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
