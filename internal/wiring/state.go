@@ -46,7 +46,7 @@ type Counters struct {
 // started yet, keep them. Without one, nil, they end with the process.
 func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters {
 	c := &Counters{Exceptions: new(ratelimit.Exceptions), busiest: new(memory.Busiest), hashed: cfg.Log.Hashed}
-	c.Grants, c.Blocks = NewGrants(c.Exceptions), new(ratelimit.Blocks)
+	c.Grants, c.Blocks, c.Known = NewGrants(c.Exceptions), new(ratelimit.Blocks), newKnown()
 	var key memory.Secret
 	if kept != nil {
 		key = kept.Secret()
