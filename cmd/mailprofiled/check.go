@@ -86,6 +86,10 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "mailprofiled check: %s in the directory and its files\n", count(n, "mistake"))
 		code = exitFailed
 	}
+	if n := checkCandidate(cfg, report, problems); n > 0 {
+		fmt.Fprintf(stderr, "mailprofiled check: %s in the candidate\n", count(n, "mistake"))
+		code = exitFailed
+	}
 	if p := checkKey(cfg); p != nil {
 		fmt.Fprintln(problems, p)
 		code = exitFailed
@@ -119,6 +123,22 @@ func checkDirectory(cfg *config.Config, w io.Writer) int {
 	problems = append(problems, traps...)
 	for _, p := range problems {
 		fmt.Fprintln(w, p)
+	}
+	return mistakes(problems)
+}
+
+// checkCandidate looks at the candidate, prints what is wrong with it, and counts the
+// mistakes. What was said of a file that both read is not said again.
+func checkCandidate(cfg *config.Config, report *config.Report, w io.Writer) int {
+	said := map[string]bool{}
+	for _, p := range report.Problems() {
+		said[p.String()] = true
+	}
+	problems := wiring.CheckCandidate(cfg)
+	for _, p := range problems {
+		if !said[p.String()] {
+			fmt.Fprintln(w, p)
+		}
 	}
 	return mistakes(problems)
 }

@@ -15,6 +15,7 @@ import (
 
 	"mailprofiled/dnsbl"
 	"mailprofiled/internal/admin"
+	"mailprofiled/internal/candidate"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/notify"
@@ -39,6 +40,8 @@ type daemon struct {
 
 	metrics *admin.Metrics
 	health  *dnsbl.Health    // of the DNS lists
+	trial   *candidate.Trial // of the candidate, where there is one
+	lines   *candidate.Lines // of its log
 	unknown *logging.Hasher  // of those in the log; nil until needed
 	counted *wiring.Counters // of limits, and memory; made when the daemon begins to serve
 	state   *store.Store     // which keeps them; nil: nothing is kept
@@ -71,6 +74,8 @@ func newDaemon(cfg *config.Config, out io.Writer) *daemon {
 	d.logs = logging.NewSwitch(d.newLogger(cfg))
 	d.logger = slog.New(d.logs)
 	d.metrics = admin.NewMetrics(d.status)
+	d.lines = candidate.NewLines(d.logger)
+	d.trial = candidate.NewTrial(d.logger, d.differs)
 	d.health = dnsbl.NewHealth(dnsbl.HealthOptions{Logger: d.logger})
 	d.teller, d.host = notify.New(d.logger), hostName()
 	settings := wiring.MilterSettings(cfg)
@@ -93,6 +98,8 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	if bad.fatal() {
 		return fmt.Errorf("the %s have %s, nothing was started", bad, count(mistakes(problems), "mistake"))
 	}
+	own.tried, problems = loadCandidate(cfg, own)
+	d.logCandidate(problems)
 	hash, problem := addressHash(cfg, cfg.State.Path)
 	if problem != nil {
 		own.close()
@@ -128,6 +135,7 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	all.Go(func() { d.followLists(beside) })
 	all.Go(func() { d.teller.Run(beside) })
 	all.Go(func() { d.followKey(beside) })
+	all.Go(func() { d.trial.Run(beside) })
 	stopped := context.AfterFunc(ctx, d.stop)
 	defer stopped()
 

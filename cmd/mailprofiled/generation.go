@@ -9,6 +9,7 @@ import (
 
 	"mailprofiled/dnsbl"
 	"mailprofiled/internal/admin"
+	"mailprofiled/internal/candidate"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/logging"
@@ -30,6 +31,7 @@ type generation struct {
 	resolver *sharedResolver
 	lists    *dnsbl.Set // DNS lists; nil for none
 	limits   engine.Limits
+	second   *candidate.Policy       // that is tried; nil for none
 	doors    map[string]*engine.Door // by place: those of [[listener]]
 
 	users atomic.Int64 // sessions, and one for being the current; 0: it is done with
@@ -94,7 +96,12 @@ func (d *daemon) newGeneration(cfg *config.Config, own rules, hash *logging.Hash
 // files of its rules has changed.
 func (d *daemon) successor(g *generation) *generation {
 	r := d.resolver(g.resolver.servers, g.resolver.cache)
-	return d.generation(g.cfg.WithLists(g.local.Digest()), g.loaded, g.rules.again(), g.hash, g.limits, r)
+	cfg, own := g.cfg, g.rules.again()
+	if g.local != nil {
+		cfg = cfg.WithLists(g.local.Digest())
+	}
+	own.tried = own.tried.with()
+	return d.generation(cfg, g.loaded, own, g.hash, g.limits, r)
 }
 
 // generation puts one together. It has taken over one use of r.
@@ -102,11 +109,15 @@ func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, has
 	g := &generation{cfg: cfg, loaded: loaded, rules: own, hash: hash, limits: limits, resolver: r, doors: d.doorsOf(cfg)}
 	g.lists = wiring.NewLists(cfg, r.Resolver, d.health, d.listCache(cfg))
 	g.done = func() { d.letGo(g, r) }
-	g.engine = wiring.NewEngine(cfg, wiring.Parts{
+	parts := wiring.Parts{
 		Resolver: r.Resolver, SPF: r.spf, Retries: d.counted.Retries, Memory: d.counted.Servers, Recent: d.counted.Recent, Local: own.local, Geo: own.geo,
 		Lists: g.lists, Health: d.health, Limits: limits, Blocks: d.counted.Blocks, Hijack: d.hijacks(g), Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
 		Directory: own.directory, Traps: own.traps, Harvest: d.counted.Harvest, Unknown: d.unknownHash(cfg, hash),
-	})
+	}
+	if g.second = g.beside(parts); g.second != nil {
+		parts.Second = d.trial.For(g.second)
+	}
+	g.engine = wiring.NewEngine(cfg, parts)
 	g.users.Store(1)
 	return g
 }
@@ -134,6 +145,7 @@ func (d *daemon) begin(next *generation) *generation {
 	first := d.current.Load() == nil
 	d.logProblems(d.counted.Known.Begin(next.directory, namedAt(next.cfg, "directory.files"), first))
 	d.tellLimits(next.cfg)
+	d.trial.Use(next.second, time.Now())
 	return d.current.Swap(next)
 }
 

@@ -55,12 +55,14 @@ func (d *daemon) refresh(ctx context.Context, now time.Time) {
 		return
 	}
 	g := d.current.Load() // nobody replaces it while we have the turn
-	if g.local == nil {
-		return
+	again := g.tried.refresh(d, now)
+	var changes []local.Change
+	if g.local != nil {
+		var problems []local.Problem
+		changes, problems = g.local.Refresh(now)
+		d.logProblems(wiring.AsConfig(problems))
 	}
-	changes, problems := g.local.Refresh(now)
-	d.logProblems(wiring.AsConfig(problems))
-	if len(changes) == 0 {
+	if len(changes) == 0 && !again {
 		return
 	}
 	d.logProblems(wiring.DeafTo(g.local, g.cfg))

@@ -22,6 +22,8 @@ type rules struct {
 
 	directory *directory.Stack // who exists here; nil: nobody says. A generation of its own, to be closed
 	traps     *directory.File  // nil for none
+
+	tried *tried // the candidate; nil for none
 }
 
 // A flaw is why rules cannot be used: the zero one is none.

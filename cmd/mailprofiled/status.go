@@ -66,6 +66,9 @@ func printStatus(s *admin.Status, w io.Writer) {
 	}
 	row("verdicts", "%s", verdictsText(s))
 	row("findings", "%s", findingsText(s.Findings))
+	for i, text := range candidateRows(s) {
+		row(first(i, "candidate"), "%s", text)
+	}
 	for i, server := range s.DNS.Servers {
 		row(first(i, "DNS"), "%s", serverText(server))
 	}
@@ -103,6 +106,7 @@ func printStatus(s *admin.Status, w io.Writer) {
 	row("state", "%s", stateText(s))
 	row("log", "%s lost", count(int(s.Log.LostLines), "line"))
 	tw.Flush()
+	printCandidate(s, w)
 	printLocal(s, w)
 }
 
@@ -144,6 +148,7 @@ func attention(s *admin.Status) []string {
 	all = append(all, geoAttention(s)...)
 	all = append(all, directoryAttention(s)...)
 	all = append(all, sharedAttention(s)...)
+	all = append(all, candidateAttention(s)...)
 	if n := s.Sessions.Limited + s.Sessions.TurnedAway; n > 0 {
 		say("%d sessions found no place, and were answered by milter.on_failure: raise milter.max_sessions", n)
 	}

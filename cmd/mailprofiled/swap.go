@@ -52,6 +52,8 @@ func (d *daemon) swap() (mistakes, warnings []string) {
 		return apart(problems, warnings)
 	}
 	warnings = append(warnings, texts(problems)...)
+	own.tried, problems = loadCandidate(cfg, own)
+	warnings = append(warnings, candidateTexts(problems)...)
 	hash, problem := addressHash(cfg, d.first.State.Path)
 	if problem != nil {
 		own.close()

@@ -173,6 +173,9 @@ func (c snapshot) Describe(to chan<- *prometheus.Desc) {
 		notifications, sharedUp, sharedAlone, sharedCalls, sharedFails, sharedPeers, sharedAway} {
 		to <- d
 	}
+	for _, d := range candidateDescs {
+		to <- d
+	}
 }
 
 func (c snapshot) Collect(to chan<- prometheus.Metric) {
@@ -203,6 +206,7 @@ func (c snapshot) Collect(to chan<- prometheus.Metric) {
 	}
 	s.Shared.collect(to)
 	s.Notify.collect(to)
+	s.Candidate.collect(to)
 	baseline, hash := s.Policy, ""
 	if i := strings.LastIndexByte(s.Policy, '-'); i >= 0 {
 		baseline, hash = s.Policy[:i], s.Policy[i+1:]

@@ -17,7 +17,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	documented := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(mailprofiled_[a-z_]+)` \\| ([a-z, ]*) ?\\|").FindAllStringSubmatch(string(text), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `(mailprofiled_[a-z_]+)` \\| ([a-z_, ]*) ?\\|").FindAllStringSubmatch(string(text), -1) {
 		documented[row[1]] = strings.TrimSpace(row[2])
 	}
 	m := NewMetrics(aStatus)

@@ -45,6 +45,8 @@ type Status struct {
 
 	Directory Directory `json:"directory"`
 
+	Candidate *Candidate `json:"candidate"` // a policy that is tried; null for none
+
 	Store  Store       `json:"store"`
 	Shared *Shared     `json:"shared"` // limits that machines count together; null: they do not
 	Lists  []DNSList   `json:"lists"`  // in the order of lists.use

@@ -26,6 +26,8 @@ type Config struct {
 	Files   []string // all that were read, the main one first
 	Monitor bool     // judge, log and count only
 
+	Candidate string // absolute path of a second configuration, see LoadCandidate; "" for none
+
 	Us        Us
 	Milter    Milter
 	Listeners []Listener // in place of Milter.Listen; nil where doors do not differ

@@ -35,6 +35,7 @@ func topKeys() []Key {
 			Doc:   `"monitor" judges, logs and counts, and lets everything through; "enforce" speaks. It has no default and must be said.`,
 			field: func(c *Config) any { return &c.Monitor },
 		},
+		candidateKey(),
 	}
 }
 

@@ -59,12 +59,14 @@ in one file and a value without sense stop the start; ` + "`mailprofiled check`"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.Name, takes(k), usual(k), changedBy(k), cell(k.Doc))
 	}
-	b.WriteString("\n## Not in this version yet\n\nThese are refused in those words.\n\n")
 	var names []string
 	for _, k := range keysLater() {
 		names = append(names, "`"+k.Name+"`")
 	}
-	b.WriteString(wrapped(strings.Join(names, " "), 140))
+	if len(names) > 0 {
+		b.WriteString("\n## Not in this version yet\n\nThese are refused in those words.\n\n")
+		b.WriteString(wrapped(strings.Join(names, " "), 140))
+	}
 	return b.String()
 }
 

@@ -72,6 +72,8 @@ type Options struct {
 	Recent       *memory.Recent    // which server was behind an id; nil: nobody asks
 	Recipients   Recipients
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
+	Second       Second          // is given what was judged; nil: nobody
+	Reread       *dnsbl.Other    // how Rejudge reads what lists said; nil: they say nothing
 	Logger       *slog.Logger
 	Hash         *logging.Hasher  // of mail addresses in log lines; nil: they stand there as they are
 	HashUnknown  *logging.Hasher  // of recipients that are known not to exist, whatever Hash is; nil: one by a key of the process's own

@@ -18,6 +18,10 @@ type listHit struct {
 	list    *dnsbl.List
 	subject dnsbl.Subject
 	heard   time.Time // when it came, or later
+
+	state   dnsbl.State // of the answer, for whoever reads it by other codes
+	matches []dnsbl.Match
+	stale   bool
 }
 
 // accuses reports whether a hit speaks against the client, whatever [points] makes
@@ -32,7 +36,7 @@ func appendHits(hits []listHit, sub dnsbl.Subject, answers []dnsbl.Answer) []lis
 		a := &answers[i]
 		if (a.State == dnsbl.Unknown || a.Stale) && a.List.Lift() < 0 {
 			possible := profile.ListHit{ID: "dnswl:" + a.List.ID, Group: a.List.Group, Points: a.List.Lift(), Possible: true}
-			hits = append(hits, listHit{possible, a.List, sub, a.Heard})
+			hits = append(hits, listHit{possible, a.List, sub, a.Heard, a.State, a.Matches, a.Stale})
 		}
 		if a.State != dnsbl.Hit {
 			continue
@@ -49,7 +53,7 @@ func appendHits(hits []listHit, sub dnsbl.Subject, answers []dnsbl.Answer) []lis
 			h.ID = "dnsbl:" + a.List.ID
 		}
 		h.Detail, h.Text = worded(sub, a)
-		hits = append(hits, listHit{h, a.List, sub, a.Heard})
+		hits = append(hits, listHit{h, a.List, sub, a.Heard, a.State, a.Matches, a.Stale})
 	}
 	return hits
 }

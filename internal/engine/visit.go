@@ -172,6 +172,7 @@ func (v *Visit) finish() {
 	v.releaseLimits()
 	v.remember()
 	v.logVerdicts(v.tx)
+	v.tellSecond()
 	v.noteLost()
 	v.tx.sender.letGo()
 	v.tx.spf.letGo()
@@ -220,6 +221,7 @@ type transaction struct {
 	deadline  time.Time          // of all that is asked for one reply; zero: before the first
 	took      time.Duration      // the longest wait of a reply
 	verdicts  []spoken
+	said      []saying // for a Second
 }
 
 func (v *Visit) newTransaction(m Mail) *transaction {
@@ -245,6 +247,7 @@ func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	v.watchAccount(rcpt)
 	v.heedBlock()
 	verdict := v.ownWords(v.decide(rcpt), rcpt, deadline)
+	v.noteForSecond(rcpt, &verdict)
 	verdict = v.limited(verdict, rcpt)
 	v.noteAnswer(rcpt, &verdict)
 	v.tx.took = max(v.tx.took, v.e.o.Now().Sub(start))

@@ -165,6 +165,19 @@ func (r *Retries) WouldPass(c *Caller, sender, rcpt string, now time.Time) bool 
 	return w != nil
 }
 
+// Remembers reports whether the caller has come back before and is still remembered.
+// It leaves no trace, not even that it was asked.
+func (r *Retries) Remembers(c *Caller, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range [...]Key{c.own, c.home} {
+		if until, ok := r.passed.Peek(k); ok && now.Before(until) {
+			return true
+		}
+	}
+	return false
+}
+
 // remembered reports whether the caller has come back before. The address is known
 // beside it: its name may be out of reach at the next visit.
 func (r *Retries) remembered(c *Caller, now time.Time) bool {

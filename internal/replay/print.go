@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"mailprofiled/internal/compare"
 	"mailprofiled/profile"
 )
 
@@ -107,7 +108,7 @@ func (s *Summary) printSenders(w io.Writer) {
 	for _, x := range senders {
 		cells(tw, []string{
 			plain(x.Name), strconv.Itoa(x.Answers.All()), strconv.Itoa(x.Answers[profile.TempFail]), strconv.Itoa(x.Answers[profile.Reject]),
-			most(x.Findings, 3), x.Example.String(),
+			most(x.Findings, 3), exampleText(&x.Example),
 		})
 	}
 	tw.Flush()
@@ -116,8 +117,8 @@ func (s *Summary) printSenders(w io.Writer) {
 	}
 }
 
-// String is the client, and what it goes by.
-func (e Example) String() string {
+// exampleText is the client, and what it goes by.
+func exampleText(e *Example) string {
 	text := e.Client.String()
 	if e.PTR != "" {
 		text += " " + plain(e.PTR)
@@ -139,9 +140,9 @@ func (c *Changes) Print(w io.Writer, visits int, from, to *Policy) {
 	fmt.Fprintln(w)
 	tw := table(w)
 	header(tw, "CHANGE", labels)
-	for from := range profile.Action(actions) {
-		for to := range profile.Action(actions) {
-			c.printMove(tw, Move{from, to}, labels)
+	for from := range profile.Action(compare.Actions) {
+		for to := range profile.Action(compare.Actions) {
+			c.printMove(tw, Move{From: from, To: to}, labels)
 		}
 	}
 	tw.Flush()
@@ -153,7 +154,7 @@ func (c *Changes) Print(w io.Writer, visits int, from, to *Policy) {
 		for m, n := range s.Moves {
 			moves[m.String()] = n
 		}
-		cells(tw, []string{plain(s.Name), strconv.Itoa(s.Visits), most(moves, 4), most(s.Why, 3), s.Example.String()})
+		cells(tw, []string{plain(s.Name), strconv.Itoa(s.Visits), most(moves, 4), most(s.Why, 3), exampleText(&s.Example)})
 	}
 	tw.Flush()
 	if c.Unlisted > 0 {
@@ -175,9 +176,6 @@ func (c *Changes) printMove(w io.Writer, m Move, labels []string) {
 	}
 	cells(w, row)
 }
-
-// String is "continue -> reject".
-func (m Move) String() string { return m.From.String() + " -> " + m.To.String() }
 
 func table(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
 
@@ -209,10 +207,9 @@ func share(n, of int) string {
 
 // most names the n most frequent, and how often.
 func most(by map[string]int, n int) string {
-	names := slices.SortedFunc(maps.Keys(by), func(a, b string) int { return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b)) })
 	var parts []string
-	for _, name := range names[:min(n, len(names))] {
-		parts = append(parts, fmt.Sprintf("%s %d", name, by[name]))
+	for _, c := range compare.Most(by, n) {
+		parts = append(parts, fmt.Sprintf("%s %d", c.Name, c.Times))
 	}
 	return cmp.Or(strings.Join(parts, ", "), "-")
 }

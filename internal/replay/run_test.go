@@ -105,7 +105,7 @@ func TestChangesNameSenders(t *testing.T) {
 	if run.Changes.Visits != 5 || len(largest) != 2 || largest[0].Name != "isp.example" || largest[1].Name != "198.51.100.0/24" {
 		t.Fatalf("%+v", run.Changes)
 	}
-	if got := largest[0].Moves[Move{profile.TempFail, profile.Reject}]; got != 3 {
+	if got := largest[0].Moves[Move{From: profile.TempFail, To: profile.Reject}]; got != 3 {
 		t.Errorf("%v", largest[0].Moves)
 	}
 	if largest[0].Why["+rdns-dynamic"] != 3 || largest[1].Why["-rdns-missing"] != 2 {

@@ -3,23 +3,18 @@ package replay
 import (
 	"cmp"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
+	"mailprofiled/internal/compare"
 	"mailprofiled/internal/engine"
 	"mailprofiled/profile"
 )
 
-// actions is how many there are.
-const actions = int(profile.Reject) + 1
-
 // Bounds of what is counted apart: a log may name more than anybody reads.
 const (
-	maxLabels   = 20
 	maxFindings = 500
 	maxSenders  = 200_000
-	otherLabel  = "(other)"
 )
 
 // A Summary is what a policy would have done.
@@ -34,7 +29,7 @@ type Summary struct {
 }
 
 // A Tally counts visits by their answer.
-type Tally [actions]int
+type Tally [compare.Actions]int
 
 // All are the visits of a tally.
 func (t *Tally) All() int {
@@ -52,12 +47,6 @@ type Sender struct {
 	Answers  Tally
 	Findings map[string]int // of visits that were deferred or refused
 	Example  Example        // the first of those
-}
-
-// An Example is one visit.
-type Example struct {
-	Client    netip.Addr
-	PTR, Helo string
 }
 
 func newSummary() *Summary {
@@ -92,8 +81,8 @@ func (s *Summary) spread(v *Visit) {
 // label gives the label by which a visit is counted.
 func (s *Summary) label(name string) string {
 	if s.Labels[name] == nil {
-		if len(s.Labels) >= maxLabels {
-			name = otherLabel
+		if len(s.Labels) >= compare.MaxLabels {
+			name = compare.OtherLabel
 		}
 		if s.Labels[name] == nil {
 			s.Labels[name] = new(Tally)
@@ -131,7 +120,7 @@ func (s *Summary) sender(v *Visit, r *engine.Replayed, findings []profile.Findin
 	}
 	if sender.Findings == nil {
 		sender.Findings = map[string]int{}
-		sender.Example = Example{v.Client, v.PTR, v.Helo}
+		sender.Example = Example{Client: v.Client, PTR: v.PTR, Helo: v.Helo}
 	}
 	for i := range findings {
 		if findings[i].Points > 0 || r.Verdict.Speaker == findings[i].ID {
@@ -142,15 +131,11 @@ func (s *Summary) sender(v *Visit, r *engine.Replayed, findings []profile.Findin
 
 // senderOf names who a visit is counted with.
 func senderOf(v *Visit) string {
+	confirmed := ""
 	if v.PTRState == PTRNamed && v.Confirmed == Yes {
-		return profile.OrgDomain(v.PTR)
+		confirmed = v.PTR
 	}
-	bits := 48
-	if v.Client.Is4() {
-		bits = 24
-	}
-	network, _ := v.Client.Prefix(bits) // of a valid address
-	return network.String()
+	return compare.SenderName(v.Client, confirmed)
 }
 
 // Concerned are the senders that were deferred or refused most often, at most n.

@@ -51,6 +51,8 @@ type Parts struct {
 	Hijack   engine.Hijack     // how stolen accounts are told, by Counters.Hijacks; the zero Hijack tells none
 	Unknown  *logging.Hasher   // of recipients that do not exist, in the log; nil: by a key of the engine's own
 
+	Second engine.Second // judges once more by a candidate; nil for none
+
 	Directory *directory.Stack // who exists here, by LoadDirectory
 	Traps     *directory.File  // by LoadTraps
 	Harvest   *harvest.Watch   // who tries names that do not exist; nil: nobody is watched
@@ -94,6 +96,7 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		},
 		HashUnknown: p.Unknown,
 	}
+	o.Second = p.Second
 	if p.Resolver != nil {
 		o.Resolver = p.Resolver
 	}
