@@ -85,6 +85,8 @@ type watched struct {
 	state   machine
 	owed    *owed
 	doubted bool      // what it said before is not used any more
+	sound   time.Time // when the last test began that was passed, and left it up; zero while doubted
+	waiting []waiting
 	next    time.Time // when to test
 	tested  time.Time // when the last test ended
 	testing bool
@@ -356,6 +358,7 @@ func (h *Health) mark(w *watched) {
 	w.counts.Store(counts)
 	if doubted && !w.doubted {
 		w.generation.Add(1)
+		w.sound, w.waiting = time.Time{}, nil
 	}
 	w.doubted = doubted
 	w.failing.Store(!w.state.failing.IsZero())

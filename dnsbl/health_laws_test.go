@@ -378,6 +378,70 @@ func TestNoClientIsHarmedByAListGoneMad(t *testing.T) {
 	})
 }
 
+// TestHitsThatStand: a hit stands once its list has passed a test that began after it, and
+// never if it was doubted before.
+func TestHitsThatStand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t)
+		if w.AfterTest("a", time.Now(), func() { t.Error("a hit of before the first test is none") }) || w.AfterTest("nobody", time.Now(), nil) {
+			t.Error("a list that was never tested has a hit that stands")
+		}
+		w.allUp()
+		w.pass(time.Second)
+		w.forget()
+		var stood []string
+		hit := func(id, name string) bool {
+			return w.AfterTest(id, time.Now(), func() { stood = append(stood, name) })
+		}
+		if hit("a", "first") {
+			t.Error("a new hit stands at once")
+		}
+		if !w.AfterTest("a", time.Now().Add(-time.Minute), nil) {
+			t.Error("an old hit does not stand")
+		}
+		w.pass(testEvery + testEvery/10)
+		if got := strings.Join(stood, ","); got != "first" {
+			t.Errorf("after a test: %q", got)
+		}
+		hit("a", "mad")
+		hit("b", "silent")
+		hit("c", "refused")
+		w.asker.set(func(name string) Reply {
+			switch {
+			case strings.HasSuffix(name, ".a.example.org"):
+				return found("127.0.0.2")
+			case strings.HasSuffix(name, ".b.example.org"):
+				return Reply{Reason: "servfail"}
+			case strings.HasSuffix(name, ".c.example.org"):
+				return found("127.255.255.254")
+			}
+			return sound(name)
+		})
+		w.pass(2 * testEvery)
+		w.want("a", ListsAll)
+		w.want("b", Silent)
+		w.want("c", Refused)
+		if hit("a", "while it is mad") {
+			t.Error("a hit of a mad list stands")
+		}
+		w.asker.set(sound)
+		w.pass(20 * testEvery)
+		w.want("a", Up)
+		w.want("c", Up)
+		if got := strings.Join(stood, ","); got != "first,silent,refused" && got != "first,refused,silent" {
+			t.Errorf("when all are back: %q", got)
+		}
+		stood = nil
+		for range 2 * maxWaiting {
+			hit("a", "flood")
+		}
+		w.pass(testEvery + testEvery/10)
+		if len(stood) != maxWaiting {
+			t.Errorf("%d of a flood stand", len(stood))
+		}
+	})
+}
+
 func TestWithoutALoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t)

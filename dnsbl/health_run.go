@@ -147,6 +147,8 @@ func (h *Health) test(ctx context.Context, w *watched) {
 	h.mu.Lock()
 	asker := h.asker
 	h.mu.Unlock()
+	began := time.Now()
+	var stand []func()
 	e, failure := examine(ctx, asker, w.list.Load())
 	if ctx.Err() != nil {
 		h.mu.Lock()
@@ -164,7 +166,16 @@ func (h *Health) test(ctx context.Context, w *watched) {
 		})
 	default:
 		w.heard.Store(time.Now().UnixNano())
-		h.settle(w, w.state.passed)
+		h.settle(w, func(now time.Time) (Change, bool) {
+			c, changed := w.state.passed(now)
+			if w.state.state == Up {
+				stand = w.stand(began)
+			}
+			return c, changed
+		})
+	}
+	for _, then := range stand {
+		then()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 
 	"mailprofiled/dnsbl"
 	"mailprofiled/internal/dnstest"
+	"mailprofiled/internal/mtatest"
 )
 
 // What lists are for: who is listed is refused by the list's name, whichever of
@@ -220,6 +221,53 @@ func TestResolverThatRewrites(t *testing.T) {
 		}
 		h.is(t, "spamcop", "up")
 		h.refuses(t, "spamcop", 11)
+	})
+}
+
+// When our own DNS is away for some seconds, no list is taken to be silent, and nobody is
+// refused whom an allow list speaks for, neither then nor afterwards.
+func TestOurOwnDNSIsAway(t *testing.T) {
+	bothWays(t, func(t *testing.T, h *listHouse) {
+		mark, last := h.daemon.log.Len(), byte(100)
+		spokenFor := func() {
+			g := listedGuest("spamcop", forgiven)
+			a := g.addr.As4()
+			a[3], last = last, last+1
+			g.addr = netip.AddrFrom4(a)
+			if r, err := h.visit(g); err != nil || r.Code >= 500 {
+				t.Errorf("%s: %v, %v; the log of it:\n%s", g.addr, r, err, h.linesOf(g))
+			}
+		}
+		spokenFor()
+		for _, s := range []*dnstest.Server{h.dns, h.far} {
+			s.Misbehave(".", dnstest.Timeout)
+		}
+		for _, r := range h.lists {
+			r.signal(t, syscall.SIGSTOP)
+		}
+		for range 5 { // each waits for its budget
+			spokenFor()
+		}
+		if _, err := h.daemon.log.Wait(waiting(t), mark, mtatest.Containing(`msg="lists unanswered"`, "remedy=")); err != nil {
+			t.Error(err)
+		}
+		for _, r := range h.lists {
+			r.signal(t, syscall.SIGCONT)
+		}
+		for _, s := range []*dnstest.Server{h.dns, h.far} {
+			s.Misbehave(".", dnstest.OK)
+		}
+		for range 30 {
+			spokenFor()
+		}
+		if _, err := h.daemon.log.Wait(waiting(t), mark, mtatest.Containing(`msg="lists answered again"`)); err != nil {
+			t.Error(err)
+		}
+		if got := h.changes(0); len(got) != len(listsInUse) { // each was tested first
+			t.Errorf("an outage of ours changes lists:\n%s", strings.Join(got, "\n"))
+		}
+		h.refuses(t, "psbl", 10)
+		h.expect(t, cleanGuest(1998), 250)
 	})
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"mailprofiled/internal/memory"
@@ -107,17 +108,50 @@ func (v *Visit) remember() {
 	if d.ended {
 		e.Taken, e.Met = d.behaved, d.through
 	}
-	if tx.judgement != nil {
-		for i := range tx.judgement.Findings {
-			f := &tx.judgement.Findings[i]
-			e.Listed = e.Listed || f.Points > 0 && strings.HasPrefix(f.ID, "dnsbl:")
-		}
-	}
+	e.Listed = v.listedForGood()
 	now := v.e.o.Now()
 	v.e.o.Memory.Note(&d.subject, &e, now)
 	if v.e.o.Recent != nil {
 		v.e.o.Recent.Note(tx.id, &d.subject)
 	}
+}
+
+// listedForGood reports whether a list that counts has something against the address which
+// is beyond doubt by now. What is not is noted when it comes to be so: a list that went mad
+// must not leave its marks on servers that it never should have had. In replay, lists are
+// tested once and before, and that has to do.
+func (v *Visit) listedForGood() bool {
+	tx := v.tx
+	if tx.judgement == nil {
+		return false
+	}
+	var once sync.Once
+	subject, now, servers := tx.deed.subject, v.e.o.Now, v.e.o.Memory
+	note := func() {
+		once.Do(func() { servers.Note(&subject, &memory.Event{Listed: true}, now()) })
+	}
+	for i := range tx.judgement.Findings {
+		f := &tx.judgement.Findings[i]
+		id, ok := strings.CutPrefix(f.ID, "dnsbl:")
+		if !ok || f.Points <= 0 {
+			continue
+		}
+		if v.e.o.ListWatch == nil || v.given != nil || v.e.o.ListWatch.AfterTest(id, tx.heardOf(id), note) {
+			once.Do(func() {}) // those that wait have nothing to add
+			return true
+		}
+	}
+	return false
+}
+
+// heardOf is when the last hit of a list came.
+func (tx *transaction) heardOf(id string) (last time.Time) {
+	for i := range tx.listHits {
+		if h := &tx.listHits[i]; h.list.ID == id && h.accuses() && h.heard.After(last) {
+			last = h.heard
+		}
+	}
+	return last
 }
 
 // strayHelo is the registered domain of a HELO name that is known to lead elsewhere, "" for

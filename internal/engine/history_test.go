@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -348,5 +349,68 @@ func TestListsThatHitKnownServers(t *testing.T) {
 		if seen := h.watch.judged; len(seen) != 1 || seen[0].Trusted != tt.want {
 			t.Errorf("%+v: %+v, want trusted %v", tt.r, seen, tt.want)
 		}
+	}
+}
+
+// A notebook is a ServerMemory that counts what it is told.
+type notebook struct {
+	reputation
+	mu              sync.Mutex
+	notes, listings int
+}
+
+func (d *notebook) Note(_ *memory.Subject, e *memory.Event, _ time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.notes++
+	if e.Listed {
+		d.listings++
+	}
+}
+
+// TestOnlyHitsThatStandAreRemembered: what a list said reaches the memory of servers when a
+// test of the list has been passed since, and once; what it said when it was mad never does.
+func TestOnlyHitsThatStandAreRemembered(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		hits, sound []string
+		mad         string
+		later       []string // lists that pass a test afterwards
+		at, after   int      // listings in the notebook
+	}{
+		{"nobody is listed", nil, []string{"bl", "other"}, "", nil, 0, 0},
+		{"it stands already", []string{"bl"}, []string{"bl"}, "", nil, 1, 1},
+		{"it does not stand yet", []string{"bl"}, nil, "", nil, 0, 0},
+		{"it stands later", []string{"bl"}, nil, "", []string{"bl"}, 0, 1},
+		{"two that stand later are one visit", []string{"bl", "other"}, nil, "", []string{"bl", "other"}, 0, 1},
+		{"one of two stands", []string{"bl", "other"}, []string{"other"}, "", []string{"bl"}, 1, 1},
+		{"one that was not confirmed", []string{"bl"}, []string{"bl"}, "bl", []string{"bl"}, 0, 0},
+		{"a list of names says nothing of the address", []string{"names"}, []string{"names"}, "", []string{"names"}, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := &notebook{}
+			lists := []dnsbl.List{newList(t, "bl", 6, dnsbl.Connect), newList(t, "other", 6, dnsbl.Connect), newList(t, "names", 6, dnsbl.Helo)}
+			h := withLists(t, func(o *Options) { o.Memory = d }, lists...)
+			for _, id := range tt.hits {
+				h.zones.set("7.2.0.192."+id+".test", "127.0.0.2")
+				h.zones.set("mail.good.example."+id+".test", "127.0.0.2")
+			}
+			for _, id := range tt.sound {
+				h.watch.sound[id] = true
+			}
+			h.watch.mad[tt.mad] = true
+			h.deliver(good, "mail.good.example", fromGood, toUser)
+			if d.notes != 1 || d.listings != tt.at {
+				t.Errorf("%d listings in %d notes, want %d in 1", d.listings, d.notes, tt.at)
+			}
+			for _, id := range tt.later {
+				for _, then := range h.watch.waiting[id] {
+					then()
+				}
+			}
+			if d.listings != tt.after {
+				t.Errorf("afterwards %d listings, want %d", d.listings, tt.after)
+			}
+		})
 	}
 }

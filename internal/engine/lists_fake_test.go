@@ -136,10 +136,14 @@ type doorman struct {
 	silent    bool            // confirmations wait until their time is over
 	judged    []dnsbl.VisitSeen
 	swayed    []string
+	sound     map[string]bool     // lists that have passed a test since
+	waiting   map[string][]func() // for that
 	confirmed []string
 }
 
-func newDoorman() *doorman { return &doorman{away: map[string]bool{}, mad: map[string]bool{}} }
+func newDoorman() *doorman {
+	return &doorman{away: map[string]bool{}, mad: map[string]bool{}, sound: map[string]bool{}, waiting: map[string][]func(){}}
+}
 
 func (d *doorman) Generation(string) uint32 { return 0 }
 func (d *doorman) Saw(*dnsbl.Answer)        {}
@@ -188,6 +192,18 @@ func (d *doorman) ConfirmSince(ctx context.Context, id string, kind dnsbl.Asks, 
 		<-ctx.Done()
 	}
 	return !mad && ctx.Err() == nil
+}
+
+func (d *doorman) AfterTest(id string, heard time.Time, then func()) bool {
+	if heard.IsZero() {
+		panic("a hit of no time")
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.sound[id] {
+		d.waiting[id] = append(d.waiting[id], then)
+	}
+	return d.sound[id]
 }
 
 func (d *doorman) Swayed(id string, harsher bool) {

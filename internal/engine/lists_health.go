@@ -22,6 +22,9 @@ type ListWatch interface {
 	// ConfirmSince reports whether a list did not list what it cannot list after it
 	// gave a hit, which came at that time or before.
 	ConfirmSince(ctx context.Context, id string, kind dnsbl.Asks, heard time.Time) bool
+	// AfterTest reports whether a hit of a list, which came at that time or before, has
+	// outlived a test of it. If not, then is called when it has, or never.
+	AfterTest(id string, heard time.Time, then func()) bool
 	// Swayed is told of a verdict that would have been milder, or else harsher, had
 	// that list been silent.
 	Swayed(id string, harsher bool)
