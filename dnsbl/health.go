@@ -251,9 +251,9 @@ func (h *Health) poke() {
 	}
 }
 
-// Saw is told of each question that was asked for a visit, once. A refusal, an
-// answer outside 127.0.0.0/8 or a code that says that the list may be lying
-// stops it from counting before Saw returns.
+// Saw is told of each question that was asked for a visit, once. A refusal or an
+// answer outside 127.0.0.0/8 stops the list from counting before Saw returns; a code
+// that says that it may be lying calls for a test at once.
 func (h *Health) Saw(a *Answer) {
 	w := h.find(a.List.ID)
 	if w == nil {
@@ -282,6 +282,15 @@ func (h *Health) unknown(w *watched, a *Answer) {
 	}
 	if e := evidenceOf(a); e.shows != Untested {
 		h.accuse(w, e, false)
+		return
+	}
+	if a.Reason == Suspect {
+		// A single client may have such an answer rightly, and must not switch the list
+		// off for all. It is no answer to anybody, so there is time for a test, which
+		// asks about what nobody can be.
+		h.mu.Lock()
+		h.testSoon(w, time.Now())
+		h.mu.Unlock()
 		return
 	}
 	if ownFault(a) {

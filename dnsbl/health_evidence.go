@@ -25,8 +25,6 @@ func evidenceOf(a *Answer) evidence {
 				return refusedEvidence(a.List, m)
 			}
 		}
-	case Suspect:
-		return suspectEvidence(a.Matches)
 	}
 	return evidence{}
 }

@@ -67,7 +67,7 @@ func (h *Health) judgeResolver(reply Reply, now time.Time) (c Change, changed bo
 		c, changed = h.resolver.passed(now)
 	}
 	if reply.Outcome == Failed {
-		h.worldSilent(now)
+		h.outside.wanted = true
 	}
 	h.askResolver, h.controlled = false, now
 	h.nextControl = now.Add(jitter(h.resolver.pause(pace)))

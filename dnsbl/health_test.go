@@ -175,15 +175,46 @@ func TestHealth(t *testing.T) {
 			w.pass(3 * time.Second)
 			w.wantLines(`list=b from=up to=suspended reason="answered 10.0.0.1, which is not in 127.0.0.0/8"`)
 		}},
-		{"a poisoned allow list is suspended at once", func(w *ward) {
+		{"a poisoned allow list is suspended within seconds", func(w *ward) {
 			w.allUp()
+			w.pass(time.Minute)
 			w.asker.set(below("white.example.org", always(found("127.0.10.3"))))
-			w.visit("white", client(1))
+			if a := w.visit("white", client(1)); a.State != Unknown || a.Reason != Suspect {
+				w.t.Errorf("%+v", a)
+			}
+			w.pass(testsApart)
 			w.want("white", Suspended)
 			w.wantLines(`list=white from=up to=suspended reason="answered 127.0.10.3: over the limit: no trust"`)
 			w.pass(2 * testEvery)
 			w.want("white", Suspended) // its tests say the same
 			w.wantLines(`list=white from=up to=suspended reason="answered 127.0.10.3: over the limit: no trust"`)
+		}},
+		{"one client with a suspect code does not switch an allow list off", func(w *ward) {
+			w.allUp()
+			w.asker.set(func(name string) Reply {
+				if strings.HasSuffix(name, ".18.198.white.example.org") {
+					return found("127.0.10.0")
+				}
+				return sound(name)
+			})
+			w.asker.names()
+			for i := range 600 {
+				if a := w.visit("white", client(i%200)); a.State != Unknown || a.Reason != Suspect {
+					w.t.Fatalf("%+v", a)
+				}
+				w.pass(100 * time.Millisecond)
+			}
+			w.want("white", Up)
+			w.wantLines()
+			tests := 0
+			for _, name := range w.asker.names() {
+				if strings.HasPrefix(name, "2.0.0.127.white.") {
+					tests++
+				}
+			}
+			if tests == 0 || tests > 7 {
+				w.t.Errorf("%d tests in a minute", tests)
+			}
 		}},
 		{"an allow list whose test entry has the suspect code is well", func(w *ward) {
 			w.asker.set(below("white.example.org", func(name string) Reply {

@@ -367,7 +367,7 @@ func BenchmarkKnownClientWithLists(b *testing.B) {
 	}
 }
 
-// TestExplainNamesListsThatAreAway, to a stranger: others are not judged by lists.
+// TestExplainNamesListsThatAreAway: those by which the client would be judged.
 func TestExplainNamesListsThatAreAway(t *testing.T) {
 	h := withLists(t, nil, newList(t, "bl", 8, dnsbl.Connect), newList(t, "wl", -8, dnsbl.Connect), newList(t, "login", 8, dnsbl.Auth))
 	h.watch.away["bl"], h.watch.away["wl"], h.watch.away["login"] = false, true, true
@@ -382,7 +382,12 @@ func TestExplainNamesListsThatAreAway(t *testing.T) {
 			t.Errorf("a question that was not asked: %+v", l)
 		}
 	}
-	if rec := h.Explain(Query{Client: good.Addr, Account: "jo"}); rec.ListsAway == nil || len(rec.ListsAway) > 0 {
+	want[0].List = "login"
+	if rec := h.Explain(Query{Client: good.Addr, Account: "jo"}); !slices.Equal(rec.ListsAway, want) {
 		t.Errorf("of one who has logged in: %+v", rec.ListsAway)
+	}
+	h.watch.away["login"] = false
+	if rec := h.Explain(Query{Client: good.Addr, Account: "jo"}); rec.ListsAway == nil || len(rec.ListsAway) > 0 {
+		t.Errorf("of one who has logged in, and all are there: %+v", rec.ListsAway)
 	}
 }

@@ -37,15 +37,20 @@ func (v *Visit) ownWords(verdict profile.Verdict, rcpt *profile.Recipient, deadl
 	return tx.judgement.Decide(rcpt, tx.passed)
 }
 
-// listsAway are the lists that a stranger is judged without.
+// listsAway are the lists that a client is judged without: a stranger by none that are for
+// those alone who log in, and these by no other.
 func (v *Visit) listsAway() []RecordListAway {
 	away := []RecordListAway{}
-	if v.e.o.Lists == nil || v.e.o.ListWatch == nil || v.tx.trust != profile.Stranger {
+	if v.e.o.Lists == nil || v.e.o.ListWatch == nil || v.tx.trust == profile.Exempt {
 		return away
 	}
 	of := v.e.o.Lists.Lists()
 	for _, s := range v.e.o.ListWatch.Snapshot() {
-		if !s.Counts && slices.ContainsFunc(of, func(l dnsbl.List) bool { return l.ID == s.List && l.Stages != dnsbl.StagesOf(dnsbl.Auth) }) {
+		i := slices.IndexFunc(of, func(l dnsbl.List) bool { return l.ID == s.List })
+		if s.Counts || i < 0 {
+			continue
+		}
+		if at := of[i].Stages; v.tx.trust == profile.Stranger && at != dnsbl.StagesOf(dnsbl.Auth) || v.tx.trust == profile.Authenticated && at.Has(dnsbl.Auth) {
 			away = append(away, RecordListAway{s.List, s.Condition.String(), s.Reason, s.Remedy, s.Since, s.Missed})
 		}
 	}
