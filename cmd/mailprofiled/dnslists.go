@@ -56,7 +56,7 @@ func printLists(lists []admin.DNSList, now time.Time, w io.Writer) {
 	tw.Flush()
 	for _, l := range lists {
 		if l.Undeclared > 0 {
-			fmt.Fprintf(w, "%s: %s that no code of it declares, and that weigh nothing, the last %s\n", l.List, count(int(l.Undeclared), "answer"), l.UndeclaredAnswer)
+			fmt.Fprintf(w, "%s: answers that no code of it declares: %d, the last %s; they weigh nothing\n", l.List, l.Undeclared, l.UndeclaredAnswer)
 		}
 		if l.Reason == "" || l.State == dnsbl.Up.String() {
 			continue
