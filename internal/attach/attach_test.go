@@ -169,6 +169,17 @@ func FuzzPostfix(f *testing.F) {
 	f.Add(settings, master)
 	f.Add("smtpd_milters = { { } , } , ,{", "a b c d y f g smtpd -o smtpd_milters")
 	f.Fuzz(func(t *testing.T, settings, master string) {
+		p := ParsePostfix(settings, master, nil)
+		for _, a := range p.Askers() {
+			for _, filter := range a.Filters {
+				if filter.Command < 0 || filter.Connect < 0 {
+					t.Fatalf("%+v", filter)
+				}
+			}
+			if strings.ContainsAny(p.LineFor(a.Name, ours(queueSocket)), "\r\n") {
+				t.Fatalf("more than a line for %q", a.Name)
+			}
+		}
 		for _, line := range linesOf(ParsePostfix(settings, master, nil).Paper(ours(queueSocket))) {
 			if line != "" && !strings.HasPrefix(line, "smtpd_milters = ") {
 				t.Fatalf("%q", line)

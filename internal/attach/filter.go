@@ -21,6 +21,7 @@ type Filter struct {
 // An Asker is a part of an MTA that takes mail over SMTP, and asks milters or not.
 type Asker struct {
 	Name       string
+	Type       string // of a service of Postfix: inet, or pass behind postscreen
 	Chroot     string // where its process is shut in; "" for nowhere
 	Submission bool   // customers log in there, by its name or port
 	Own        bool   // it has a list of milters of its own
@@ -29,12 +30,21 @@ type Asker struct {
 
 // Same reports whether two places, as milter.listen names them, are one.
 func Same(a, b string) bool {
+	a, b = settled(a), settled(b)
 	if a == b {
 		return a != ""
 	}
 	hostA, portA, okA := cutInet(a)
 	hostB, portB, okB := cutInet(b)
 	return okA && okB && portA == portB && sameHost(hostA, hostB)
+}
+
+// settled names a place below /run as it is: /var/run leads there.
+func settled(place string) string {
+	if rest, ok := strings.CutPrefix(place, "unix:/var/run/"); ok {
+		return "unix:/run/" + rest
+	}
+	return place
 }
 
 func cutInet(place string) (host, port string, ok bool) {
@@ -75,6 +85,9 @@ func submission(name string) bool {
 	return false
 }
 
+// forever is longer than anything is waited for.
+const forever = 10 * 365 * 24 * time.Hour
+
 // seconds reads a time as Postfix and Sendmail write it: a number with a unit, or
 // one of the unit that stands for none. The zero Duration is none that can be read.
 func seconds(s string, unit time.Duration) time.Duration {
@@ -96,14 +109,14 @@ func seconds(s string, unit time.Duration) time.Duration {
 	case "w":
 		unit = 7 * 24 * time.Hour
 	}
-	return min(time.Duration(n), 1<<20) * unit
+	return min(time.Duration(n), forever/unit) * unit
 }
 
 // Askers are the services of Postfix that run smtpd, with what they ask.
 func (p *Postfix) Askers() []Asker {
 	var all []Asker
 	for _, s := range p.Services {
-		a := Asker{Name: s.Name, Own: s.Own, Submission: submission(s.Name)}
+		a := Asker{Name: s.Name, Type: s.kind, Own: s.Own, Submission: submission(s.Name)}
 		if s.Chroot {
 			a.Chroot = p.QueueDir
 		}

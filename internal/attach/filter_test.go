@@ -26,12 +26,12 @@ submission/inet/smtpd_milters = unix:/run/x.sock
 127.0.0.1:10025/inet/receive_override_options = no_milters,no_address_mappings
 `))
 	want := []Asker{
-		{Name: "smtp", Chroot: "/var/spool/postfix", Filters: []Filter{
+		{Name: "smtp", Type: "inet", Chroot: "/var/spool/postfix", Filters: []Filter{
 			{"{ unix:mailprofiled/milter.sock, default_action=accept, connect_timeout=10s }", "unix:/var/spool/postfix/mailprofiled/milter.sock", "accept", 10 * time.Second, 30 * time.Second},
 			{"{ inet:[::1]:8891 command_timeout=1m }", "inet6:[::1]:8891", "tempfail", 30 * time.Second, time.Minute},
 		}},
-		{Name: "submission", Submission: true, Own: true, Filters: []Filter{{"unix:/run/x.sock", "unix:/run/x.sock", "reject", 30 * time.Second, 30 * time.Second}}},
-		{Name: "127.0.0.1:10025"},
+		{Name: "submission", Type: "inet", Submission: true, Own: true, Filters: []Filter{{"unix:/run/x.sock", "unix:/run/x.sock", "reject", 30 * time.Second, 30 * time.Second}}},
+		{Name: "127.0.0.1:10025", Type: "inet"},
 	}
 	if diff := cmp.Diff(want, p.Askers()); diff != "" {
 		t.Error(diff)
@@ -82,6 +82,7 @@ func TestSame(t *testing.T) {
 	}{
 		{"unix:/a", "unix:/a", true},
 		{"unix:/a", "unix:/b", false},
+		{"unix:/var/run/mailprofiled/m.sock", "unix:/run/mailprofiled/m.sock", true},
 		{"", "", false},
 		{"inet:localhost:8891", "inet:127.0.0.1:8891", true},
 		{"inet6:[::1]:8891", "inet:localhost:8891", true},

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"mailprofiled/dnsbl"
 )
 
 const (
@@ -186,6 +188,10 @@ func (e *exam) lists(ctx context.Context) {
 			e.ok("lists", l.id, "answers its test entries")
 			continue
 		}
+		if l.untested {
+			e.say(Note, "lists", l.id, []string{"mailprofiled lists    # in a minute"}, "was not tested yet, and does not count until then")
+			continue
+		}
 		what, remedy := l.what, remedies(l.remedy)
 		if e.stripped(ctx, l.id) {
 			what += "; its entry has a text, and its address is taken away: the resolver keeps answers of 127.0.0.0/8 to itself"
@@ -200,7 +206,7 @@ func (e *exam) lists(ctx context.Context) {
 
 type standing struct {
 	id, what, remedy string
-	up               bool
+	up, untested     bool // untested by a daemon that has just begun to
 }
 
 // standings are what the daemon says of its lists, or else what a test has found.
@@ -209,13 +215,13 @@ func (e *exam) standings() []standing {
 	if e.Status != nil {
 		for i := range e.Status.Lists {
 			l := &e.Status.Lists[i]
-			all = append(all, standing{l.List, strings.TrimRight(l.State+": "+l.Reason, ": "), l.Remedy, l.State == "up"})
+			all = append(all, standing{l.List, strings.TrimRight(l.State+": "+l.Reason, ": "), l.Remedy, l.State == "up", l.State == dnsbl.Untested.String() && l.Reason == ""})
 		}
 		return all
 	}
 	for i := range e.Lists {
 		l := &e.Lists[i]
-		all = append(all, standing{l.List, strings.TrimRight(l.Condition.String()+": "+l.Reason, ": "), l.Remedy, l.Counts})
+		all = append(all, standing{l.List, strings.TrimRight(l.Condition.String()+": "+l.Reason, ": "), l.Remedy, l.Counts, false})
 	}
 	return all
 }

@@ -111,6 +111,7 @@ func TestDaemonAndClients(t *testing.T) {
 		{"a list that is refused", func(f *Facts) {
 			f.Status.Lists = []admin.DNSList{{List: "x", State: "refused", Reason: "public resolver", Remedy: "use another"}}
 		}, "lists", Warning, "refused: public resolver", "use another"},
+		{"a list that is not tested yet", func(f *Facts) { f.Status.Lists = []admin.DNSList{{List: "x", State: "untested"}} }, "lists", Note, "not tested yet", "mailprofiled lists"},
 		{"a public resolver", func(f *Facts) { f.Upstreams = []netip.Addr{netip.MustParseAddr("2001:4860:4860::8888")} }, "dns-public", Warning, "Google", "unbound"},
 		{"a clock that is slow", func(f *Facts) { f.Built = noon.Add(48 * time.Hour) }, "", 0, "", ""},
 	} {
@@ -257,6 +258,17 @@ func TestPostfix(t *testing.T) {
 				t.Errorf("got %+v", all)
 			}
 		})
+	}
+}
+
+// TestBehindPostscreen: the service that postscreen hands over to is of another type.
+func TestBehindPostscreen(t *testing.T) {
+	f := mtaSite(t, "")
+	f.Postfix = attach.ParsePostfix("queue_directory = /var/spool/postfix\nconfig_directory = /etc/postfix\nmail_owner = root\nsmtpd_milters =\n",
+		"smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd -o smtpd_milters=inet:localhost:8899\n", nil)
+	all := findings(f)
+	if len(all) != 1 || all[0].ID != "postfix-attached" || !strings.HasPrefix(all[0].Remedy[0], "postconf -P 'smtpd/pass/smtpd_milters={ unix:mailprofiled/milter.sock,") {
+		t.Errorf("got %+v", all)
 	}
 }
 

@@ -84,7 +84,7 @@ func postfixLines(p *attach.Postfix, a *attach.Asker, ours attach.Ours) []string
 		return []string{"mailprofiled attach postfix --config " + ours.Config + "    # it tells what to do first"}
 	}
 	if a.Own {
-		return []string{"postconf -P " + quote(a.Name+"/inet/smtpd_milters="+line), "postfix reload"}
+		return []string{"postconf -P " + quote(a.Name+"/"+a.Type+"/smtpd_milters="+line), "postfix reload"}
 	}
 	return []string{"postconf -e " + quote("smtpd_milters = "+line), "postfix reload"}
 }
