@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -142,16 +141,7 @@ func TestTheDialogue(t *testing.T) {
 
 func TestLMTP(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lmtp")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hop := start(t, greeting, but(rcpt("550 5.1.1 nobody\r\n"), "EHLO", "500 this is LMTP\r\n"))
-	hop.Listener.Close()
-	hop.wg.Wait()
-	hop.Listener = l
-	hop.wg.Go(hop.run)
-	t.Cleanup(func() { l.Close() })
+	hop := startAt(t, "unix", path, greeting, but(rcpt("550 5.1.1 nobody\r\n"), "EHLO", "500 this is LMTP\r\n"))
 	src, err := New(Options{NextHop: "lmtp:unix:" + path})
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +199,7 @@ func TestAnIdleSessionThatEndedIsBegunAnew(t *testing.T) {
 		if e := src.Lookup(soon(t), joe); e.Result != directory.No {
 			t.Fatalf("%+v", e)
 		}
-		hop.hangUp()
+		hop.HangUp()
 	}
 	// Others say so before they hang up.
 	fresh := true
@@ -246,7 +236,7 @@ func TestSessionsEndBeforeTheServerMindsThem(t *testing.T) {
 		for i := range 2*c.each + 1 {
 			src.Lookup(soon(t), directory.Address{Local: fmt.Sprint("u", i), Domain: "example.net"})
 		}
-		if n := hop.connections(); n != 3 {
+		if n := hop.Connections(); n != 3 {
 			t.Errorf("%s: %d sessions for %d questions, want 3", c.name, n, 2*c.each+1)
 		}
 	}
@@ -302,7 +292,7 @@ func TestWhoIsNotAsked(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, e)
 		}
 	}
-	if n := hop.connections(); n != 0 {
+	if n := hop.Connections(); n != 0 {
 		t.Errorf("%d connections", n)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"mailprofiled/internal/backendtest"
 	"mailprofiled/internal/directory"
 )
 
@@ -21,49 +22,33 @@ type script func(line string) string
 
 // A stub is a next hop that follows a script.
 type stub struct {
-	net.Listener
+	*backendtest.Stub
 	greeting string
 
 	mu     sync.Mutex
 	script script
 	lines  []string // all that was said to it
-	conns  []net.Conn
-	wg     sync.WaitGroup
 }
 
 const hello = "250-stub\r\n250-PIPELINING\r\n250 SMTPUTF8\r\n"
 
 func start(t testing.TB, greeting string, s script) *stub {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	return startAt(t, "tcp", "127.0.0.1:0", greeting, s)
+}
+
+func startAt(t testing.TB, network, address, greeting string, s script) *stub {
+	t.Helper()
+	hop := &stub{greeting: greeting, script: s}
+	var err error
+	if hop.Stub, err = backendtest.StartStub(network, address, hop.speak); err != nil {
 		t.Fatal(err)
 	}
-	hop := &stub{Listener: l, greeting: greeting, script: s}
-	hop.wg.Go(hop.run)
-	t.Cleanup(func() {
-		l.Close()
-		hop.hangUp()
-		hop.wg.Wait()
-	})
+	t.Cleanup(hop.Stop)
 	return hop
 }
 
-func (s *stub) run() {
-	for {
-		c, err := s.Accept()
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		s.conns = append(s.conns, c)
-		s.mu.Unlock()
-		s.wg.Go(func() { s.speak(c) })
-	}
-}
-
 func (s *stub) speak(c net.Conn) {
-	defer c.Close()
 	if s.greeting == "" {
 		return
 	}
@@ -84,24 +69,10 @@ func (s *stub) speak(c net.Conn) {
 	}
 }
 
-func (s *stub) hangUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.conns {
-		c.Close()
-	}
-}
-
 func (s *stub) now(sc script) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.script = sc
-}
-
-func (s *stub) connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
 }
 
 // said gives the lines that begin with verb.

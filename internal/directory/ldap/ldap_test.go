@@ -15,6 +15,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 	"go.uber.org/goleak"
 
+	"mailprofiled/internal/backendtest"
 	"mailprofiled/internal/directory"
 )
 
@@ -23,12 +24,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A stub is a server that answers each request by what its function gives: protocol
 // operations, each put into a message of its own. Without any it hangs up.
 type stub struct {
-	net.Listener
+	*backendtest.Stub
 
 	mu     sync.Mutex
 	answer func(op *ber.Packet) []*ber.Packet
-	conns  []net.Conn
-	wg     sync.WaitGroup
 }
 
 func start(t testing.TB, answer func(op *ber.Packet) []*ber.Packet) *stub {
@@ -38,33 +37,16 @@ func start(t testing.TB, answer func(op *ber.Packet) []*ber.Packet) *stub {
 
 func startAt(t testing.TB, network, address string, answer func(op *ber.Packet) []*ber.Packet) *stub {
 	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
+	s := &stub{answer: answer}
+	var err error
+	if s.Stub, err = backendtest.StartStub(network, address, s.speak); err != nil {
 		t.Fatal(err)
 	}
-	s := &stub{Listener: l, answer: answer}
-	s.wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s.mu.Lock()
-			s.conns = append(s.conns, c)
-			s.mu.Unlock()
-			s.wg.Go(func() { s.speak(c) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		s.hangUp()
-		s.wg.Wait()
-	})
+	t.Cleanup(s.Stop)
 	return s
 }
 
 func (s *stub) speak(c net.Conn) {
-	defer c.Close()
 	for {
 		message, err := ber.ReadPacket(c)
 		if err != nil || len(message.Children) < 2 {
@@ -86,20 +68,6 @@ func (s *stub) speak(c net.Conn) {
 			}
 		}
 	}
-}
-
-func (s *stub) hangUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.conns {
-		c.Close()
-	}
-}
-
-func (s *stub) connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
 }
 
 // result is the end of an operation.
@@ -237,7 +205,7 @@ func TestWhatIsAsked(t *testing.T) {
 	if e := source(t, s, Options{Filter: "(uid=%u)"}).Lookup(soon(t), directory.Address{Domain: "example.net"}); e.Result != directory.No || len(filters) != 3 {
 		t.Errorf("a catch-all by local part: %+v", e)
 	}
-	if n := s.connections(); n != 1 {
+	if n := s.Connections(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
 	}
 }
@@ -266,7 +234,7 @@ func TestAServerThatHungUpIsAskedAnew(t *testing.T) {
 		if e := src.Lookup(soon(t), joe); e.Result != directory.Yes {
 			t.Fatalf("%+v", e)
 		}
-		s.hangUp()
+		s.HangUp()
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"mailprofiled/internal/backendtest"
 	"mailprofiled/internal/directory"
 )
 
@@ -20,13 +21,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A server speaks the protocol, or whatever it is told to.
 type server struct {
-	net.Listener
-	answer func(c net.Conn, question string) bool // false hangs up
+	*backendtest.Stub
 
-	mu    sync.Mutex
-	conns []net.Conn
-	asked []string
-	wg    sync.WaitGroup
+	mu     sync.Mutex
+	answer func(c net.Conn, question string) bool // false hangs up
+	asked  []string
 }
 
 func serve(t testing.TB, answer func(c net.Conn, question string) bool) *server {
@@ -36,31 +35,16 @@ func serve(t testing.TB, answer func(c net.Conn, question string) bool) *server 
 
 func serveAt(t testing.TB, network, address string, answer func(c net.Conn, question string) bool) *server {
 	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
+	s := &server{answer: answer}
+	var err error
+	if s.Stub, err = backendtest.StartStub(network, address, s.speak); err != nil {
 		t.Fatal(err)
 	}
-	s := &server{Listener: l, answer: answer}
-	s.wg.Go(s.run)
-	t.Cleanup(s.stop)
+	t.Cleanup(s.Stop)
 	return s
 }
 
-func (s *server) run() {
-	for {
-		c, err := s.Accept()
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		s.conns = append(s.conns, c)
-		s.mu.Unlock()
-		s.wg.Go(func() { s.speak(c) })
-	}
-}
-
 func (s *server) speak(c net.Conn) {
-	defer c.Close()
 	in := bufio.NewReader(c)
 	for {
 		q, err := readString(in)
@@ -75,27 +59,6 @@ func (s *server) speak(c net.Conn) {
 			return
 		}
 	}
-}
-
-// hangUp ends all connections, and stop the server too.
-func (s *server) hangUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.conns {
-		c.Close()
-	}
-}
-
-func (s *server) stop() {
-	s.Close()
-	s.hangUp()
-	s.wg.Wait()
-}
-
-func (s *server) connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
 }
 
 // says gives an answer with one reply for all.
@@ -188,7 +151,7 @@ func TestWhatIsAsked(t *testing.T) {
 	if got := strings.Join(s.asked, "|"); got != strings.Join(want, "|") {
 		t.Errorf("asked %q, want %q", got, want)
 	}
-	if n := s.connections(); n != 1 {
+	if n := s.Connections(); n != 1 {
 		t.Errorf("%d connections for questions one after the other, want 1", n)
 	}
 }
@@ -214,7 +177,7 @@ func TestAServerThatHungUpIsAskedAnew(t *testing.T) {
 		if e := src.Lookup(soon(t), joe); e.Result != directory.Yes {
 			t.Fatalf("%+v", e)
 		}
-		s.hangUp()
+		s.HangUp()
 	}
 }
 
