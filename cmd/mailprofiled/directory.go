@@ -102,7 +102,7 @@ func directoryFiles(file *directory.File) []admin.DirectoryFile {
 	rows := []admin.DirectoryFile{}
 	for _, f := range file.Files() {
 		rows = append(rows, admin.DirectoryFile{
-			File: f.Spec.String(), Format: string(f.Format), Entries: f.Entries, Bad: f.Bad, Loaded: f.Loaded, Trouble: f.Trouble,
+			File: f.Spec.String(), Format: string(f.Format), Entries: f.Entries, Bad: f.Bad, Loaded: f.Loaded, Trouble: f.Trouble, Doubted: f.Doubted,
 		})
 	}
 	return rows
@@ -158,6 +158,10 @@ func directoryAttention(s *admin.Status) []string {
 		for _, f := range src.Files {
 			if f.Trouble != "" && f.Trouble != told {
 				told = f.Trouble
+				if f.Doubted {
+					all = append(all, "files of the directory have lost addresses since before the start, and nobody is refused by them, who is missing has rcpt-error: "+plain(f.Trouble))
+					continue
+				}
 				all = append(all, fmt.Sprintf("a file of the directory has changed and is not used; the version read %s ago is: %s", age(s.Now.Sub(f.Loaded)), plain(f.Trouble)))
 			}
 		}

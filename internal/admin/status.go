@@ -412,6 +412,7 @@ type DirectoryFile struct {
 	Bad     int       `json:"bad"`     // lines that cannot be read
 	Loaded  time.Time `json:"loaded"`
 	Trouble string    `json:"trouble,omitempty"` // why the version on disk is not the one in use
+	Doubted bool      `json:"doubted"`           // what it lacks is not refused
 }
 
 // Harvest is who tries names that do not exist. Counts are since the start.

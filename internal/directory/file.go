@@ -58,7 +58,8 @@ type FileState struct {
 	Entries int       // lines that say something
 	Bad     int       // lines left out
 	Loaded  time.Time // when this version was read
-	Trouble string    // why the version on disk is not the one in use; "" where it is
+	Trouble string    // why the version on disk is not the one in use, or is in doubt; "" where it is and is not
+	Doubted bool      // the version in use has nobody refused
 }
 
 // A FileChange is a new version that was taken in.
@@ -131,7 +132,7 @@ func (f *File) Files() []FileState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range states {
-		states[i].Loaded = l.at
+		states[i].Loaded, states[i].Doubted = l.at, f.Doubted()
 		if f.said != "" {
 			states[i].Trouble = f.said
 		}
