@@ -113,6 +113,18 @@ func (a *Accounts) Age(account string, created, now time.Time) Age {
 	return a.age(seen, at)
 }
 
+// Same notes that an account was known by another name too: it is there since the
+// earlier sighting of both. Where that name was never seen, nothing changes.
+func (a *Accounts) Same(account, name string) {
+	s, id := a.shard(name)
+	s.mu.RLock()
+	seen, ok := s.first(id)
+	s.mu.RUnlock()
+	if ok {
+		a.note(a.secret.sum([]byte(account)), seen)
+	}
+}
+
 // Peek gives the age of an account and notes nothing. Of one that was never seen
 // it is unknown.
 func (a *Accounts) Peek(account string, now time.Time) Age {

@@ -165,6 +165,32 @@ func (x *Blocks) Release(account, by string, now time.Time) (Block, bool) {
 	return b, true
 }
 
+// Rekey reads the names of blocked accounts anew: a block holds for the account that key
+// gives of its name. What has another name now is ended, and stands under that name.
+func (x *Blocks) Rekey(key func(login string) string, now time.Time) {
+	if x.open.Load() == 0 {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	moved := map[string]*Block{}
+	for account, b := range x.rows {
+		if name := key(account); name != account && b.Holds(now) {
+			moved[name] = b
+		}
+	}
+	for name, b := range moved {
+		gone, is := *b, *b
+		gone.Released, gone.ReleasedBy = now.Round(0).UTC(), "its name of now"
+		x.put(&gone)
+		if old := x.rows[name]; old == nil || !old.Holds(now) {
+			if is.Account = name; is.Check() == nil {
+				x.put(&is)
+			}
+		}
+	}
+}
+
 // put enters a block in the place of the one before. x.mu is held.
 func (x *Blocks) put(b *Block) {
 	if x.rows == nil {

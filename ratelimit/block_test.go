@@ -235,3 +235,36 @@ func TestBlocksFindDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestBlocksAreRekeyed: a block holds under the name that its account has now, and where
+// that one is blocked already, by that block.
+func TestBlocksAreRekeyed(t *testing.T) {
+	x, now := new(Blocks), blockNoon
+	for _, account := range []string{"joe@mx.test", "al", "bo@mx.test", "bo"} {
+		if _, err := x.Add(Block{Account: account, Reason: account}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := func(login string) string { return strings.TrimSuffix(login, "@mx.test") }
+	x.Track()
+	for range 2 { // again, it changes nothing
+		now = now.Add(time.Minute)
+		x.Rekey(key, now)
+		for account, reason := range map[string]string{"joe": "joe@mx.test", "al": "al", "bo": "bo"} {
+			if b := x.Find(account, now); b == nil || b.Reason != reason || !b.Since.Equal(blockNoon) {
+				t.Errorf("%s: %+v", account, b)
+			}
+		}
+		if n, _ := x.Held(now); n != 3 || x.open.Load() != 3 {
+			t.Errorf("%d hold", n)
+		}
+	}
+	y := new(Blocks) // a start reads what was kept, and Rekey again
+	y.Restore(x.All(), now)
+	x.Release("joe", "", now)
+	y.Restore(x.TakeChanged(), now)
+	y.Rekey(key, now)
+	if y.Find("joe", now) != nil {
+		t.Error("one that was released is blocked again under its old name")
+	}
+}

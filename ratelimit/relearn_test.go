@@ -52,3 +52,35 @@ func TestRelearn(t *testing.T) {
 		t.Errorf("imported, the customer is of age %+v", got)
 	}
 }
+
+// TestOtherNamesKeepAges: an account that gets another name is as old as it was under the
+// one before, and of unknown age if it was.
+func TestOtherNamesKeepAges(t *testing.T) {
+	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	const day = 24 * time.Hour
+	a := NewAccounts(AccountOptions{Learn: 5 * day}, Secret{1}, start)
+	a.Age("early@mx.test", time.Time{}, start.Add(day))
+	a.Age("late@mx.test", time.Time{}, start.Add(10*day))
+	now := start.Add(20 * day)
+	for _, tt := range []struct {
+		account, login string
+		want           Age
+	}{
+		{"early", "early@mx.test", Age{19 * day, false}},
+		{"late", "late@mx.test", Age{10 * day, true}},
+		{"new", "new@mx.test", Age{0, true}},
+	} {
+		a.Same(tt.account, tt.login)
+		if got := a.Age(tt.account, time.Time{}, now); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.account, got, tt.want)
+		}
+	}
+	a.Same("late", "early@mx.test")
+	a.Same("early@mx.test", "late@mx.test") // the later sighting changes nothing
+	if got := a.Peek("late", now); got != (Age{19 * day, false}) {
+		t.Errorf("of two names the earlier sighting counts: %+v", got)
+	}
+	if got := a.Peek("early@mx.test", now); got.AtLeast != 19*day {
+		t.Errorf("got %+v", got)
+	}
+}

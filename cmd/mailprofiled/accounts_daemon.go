@@ -25,30 +25,38 @@ const (
 	maxNote = 200
 )
 
-// accountName brings a login to the form it is counted by.
-func accountName(name string) (string, error) {
+// keyOf gives the account that a login is counted as.
+func (g *generation) keyOf(login string) (string, error) {
+	if err := checkLogin(login); err != nil {
+		return "", err
+	}
+	return g.key(login), nil
+}
+
+// checkLogin says what keeps a text from being a login.
+func checkLogin(name string) error {
 	switch {
 	case name == "":
-		return "", errors.New("no account is named")
+		return errors.New("no account is named")
 	case len(name) > maxWhom:
-		return "", fmt.Errorf("the account has more than %d octets", maxWhom)
+		return fmt.Errorf("the account has more than %d octets", maxWhom)
 	case strings.ContainsFunc(name, unicode.IsControl) || strings.TrimSpace(name) != name:
-		return "", fmt.Errorf("%+q is no login: there is a space around it or a control character in it", name)
+		return fmt.Errorf("%+q is no login: there is a space around it or a control character in it", name)
 	}
-	return ratelimit.AccountKey(name), nil
+	return nil
 }
 
 // Account tells how an account stands.
 func (a accountDesk) Account(name string) (*admin.Account, error) {
-	key, err := accountName(name)
+	g := a.d.enter()
+	defer g.leave()
+	key, err := g.keyOf(name)
 	if err != nil {
 		return nil, err
 	}
-	g := a.d.enter()
-	defer g.leave()
 	now := time.Now()
 	s, age := a.subject(g, key, now)
-	account := &admin.Account{Account: key, Now: now, Age: age, Plan: s.Plan, Limits: a.standing(g, s, now), Exceptions: []admin.AccountException{}, Block: a.lastBlock(key, now), Hijack: a.hijack(g, key, now)}
+	account := &admin.Account{Account: key, Names: namesOf(g, key), Now: now, Age: age, Plan: s.Plan, Limits: a.standing(g, s, now), Exceptions: []admin.AccountException{}, Block: a.lastBlock(key, now), Hijack: a.hijack(g, key, now)}
 	written, made := a.d.counted.Grants.Lists()
 	for _, list := range []struct {
 		all []ratelimit.Exception
@@ -61,6 +69,18 @@ func (a accountDesk) Account(name string) (*admin.Account, error) {
 		}
 	}
 	return account, nil
+}
+
+// mostNames is how many other names of an account are shown.
+const mostNames = 20
+
+// namesOf gives the other logins of an account, by the file of accounts.
+func namesOf(g *generation, key string) []string {
+	names := []string{}
+	if g.accounts != nil {
+		names = append(names, g.accounts.List().Others(key, mostNames)...)
+	}
+	return names
 }
 
 // subject is an account as limits see it, and its age for people. Nothing is noted.
@@ -197,7 +217,7 @@ func (a accountDesk) Raise(by string, asked admin.Grant) (*admin.Changed, error)
 	g := a.d.enter()
 	defer g.leave()
 	now := time.Now()
-	e, err := grantOf(asked, now)
+	e, err := g.grantOf(asked, now)
 	if err != nil {
 		return nil, err
 	}
@@ -222,14 +242,14 @@ func (a accountDesk) Raise(by string, asked admin.Grant) (*admin.Changed, error)
 }
 
 // grantOf is the exception that is asked for.
-func grantOf(g admin.Grant, now time.Time) (*ratelimit.Exception, error) {
+func (in *generation) grantOf(g admin.Grant, now time.Time) (*ratelimit.Exception, error) {
 	e := &ratelimit.Exception{
 		Plan: g.Plan, Domain: strings.ToLower(strings.TrimPrefix(g.Domain, "@")), Limit: g.Limit, Window: time.Duration(g.Window) * time.Second,
 		Max: g.Max, Owner: g.Owner, Reason: g.Reason,
 	}
 	if g.Account != "" {
 		var err error
-		if e.Account, err = accountName(g.Account); err != nil {
+		if e.Account, err = in.keyOf(g.Account); err != nil {
 			return nil, err
 		}
 	}
@@ -299,7 +319,7 @@ func (a accountDesk) Unraise(by string, asked admin.Grant) (*admin.Changed, erro
 	g := a.d.enter()
 	defer g.leave()
 	now := time.Now()
-	whom, err := grantOf(admin.Grant{Account: asked.Account, Plan: asked.Plan, Domain: asked.Domain}, now)
+	whom, err := g.grantOf(admin.Grant{Account: asked.Account, Plan: asked.Plan, Domain: asked.Domain}, now)
 	if err != nil {
 		return nil, err
 	}
@@ -322,12 +342,12 @@ func (a accountDesk) Unraise(by string, asked admin.Grant) (*admin.Changed, erro
 
 // Reset forgets what an account has used.
 func (a accountDesk) Reset(by, name string) (*admin.Changed, error) {
-	key, err := accountName(name)
+	g := a.d.enter()
+	defer g.leave()
+	key, err := g.keyOf(name)
 	if err != nil {
 		return nil, err
 	}
-	g := a.d.enter()
-	defer g.leave()
 	now := time.Now()
 	s, age := a.subject(g, key, now)
 	changed := &admin.Changed{Exceptions: []admin.AccountException{}, Limits: []string{}, Unseen: age.State == admin.AgeUnseen}

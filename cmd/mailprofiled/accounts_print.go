@@ -14,7 +14,11 @@ import (
 // printAccount prints an account for people.
 func printAccount(a *admin.Account, w io.Writer) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "account\t%s\nblocked\t%s\nage\t%s\nplan\t%s\n", plain(a.Account), blockedRow(a.Block, a.Now), ageText(&a.Age, a.Now), plain(cmp.Or(a.Plan, "not known")))
+	fmt.Fprintf(tw, "account\t%s\n", plain(a.Account))
+	if len(a.Names) > 0 {
+		fmt.Fprintf(tw, "logins\t%s\n", plain(strings.Join(a.Names, " ")))
+	}
+	fmt.Fprintf(tw, "blocked\t%s\nage\t%s\nplan\t%s\n", blockedRow(a.Block, a.Now), ageText(&a.Age, a.Now), plain(cmp.Or(a.Plan, "not known")))
 	tw.Flush()
 	fmt.Fprintln(w)
 	if len(a.Limits) == 0 {

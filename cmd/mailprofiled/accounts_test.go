@@ -34,7 +34,7 @@ func TestGrantsThatAreAskedFor(t *testing.T) {
 		{"a login without end", admin.Grant{Account: strings.Repeat("x", 400)}, ratelimit.Exception{}, "octets"},
 		{"a reason of two lines", admin.Grant{Account: "jo", Reason: "a\nb"}, ratelimit.Exception{}, "reason"},
 	} {
-		got, err := grantOf(tt.asked, now)
+		got, err := (&generation{key: ratelimit.AccountKey}).grantOf(tt.asked, now)
 		switch {
 		case tt.wrong == "" && (err != nil || *got != tt.want):
 			t.Errorf("%s: %+v, %v; want %+v", tt.name, got, err, tt.want)

@@ -66,7 +66,7 @@ func (a accountDesk) Block(ctx context.Context, by string, ask admin.BlockAsk) (
 	g := a.d.enter()
 	defer g.leave()
 	now := time.Now()
-	b, err := blockAsked(&ask, by, now)
+	b, err := g.blockAsked(&ask, by, now)
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +98,10 @@ func unheld(cfg *config.Config) string {
 }
 
 // blockAsked is the block that is asked for.
-func blockAsked(ask *admin.BlockAsk, by string, now time.Time) (*ratelimit.Block, error) {
+func (g *generation) blockAsked(ask *admin.BlockAsk, by string, now time.Time) (*ratelimit.Block, error) {
 	b := &ratelimit.Block{By: cmp.Or(by, "command"), Owner: ask.Owner, Reason: ask.Reason}
 	var err error
-	if b.Account, err = accountName(ask.Account); err != nil {
+	if b.Account, err = g.keyOf(ask.Account); err != nil {
 		return nil, err
 	}
 	for what, text := range map[string]string{"owner": b.Owner, "reason": b.Reason} {
@@ -142,12 +142,12 @@ func lastMoment(text string) (time.Time, error) {
 
 // Release lets a blocked account send again.
 func (a accountDesk) Release(ctx context.Context, by, name string) (*admin.BlockChange, error) {
-	key, err := accountName(name)
+	g := a.d.enter()
+	defer g.leave()
+	key, err := g.keyOf(name)
 	if err != nil {
 		return nil, err
 	}
-	g := a.d.enter()
-	defer g.leave()
 	now := time.Now()
 	b, ok := a.d.counted.Blocks.Release(key, cmp.Or(by, "command"), now)
 	if !ok {

@@ -106,7 +106,7 @@ func explain(cfg *config.Config, q engine.Query) (rec *engine.Record, note strin
 	}
 	r := wiring.NewResolver(servers, cfg.DNS.CacheBytes, logging.Discard())
 	defer r.Close()
-	parts := wiring.Parts{Resolver: r, Local: own.local, Geo: own.geo, Directory: own.directory, Traps: own.traps, Logger: logging.Discard()}
+	parts := wiring.Parts{Resolver: r, Local: own.local, Geo: own.geo, Accounts: own.accounts, Directory: own.directory, Traps: own.traps, Logger: logging.Discard()}
 	if parts.Lists, parts.Health = testedLists(cfg, r); parts.Lists != nil {
 		defer parts.Lists.Close()
 		note += "; " + standing(parts.Health.Snapshot())

@@ -31,8 +31,9 @@ type generation struct {
 	resolver *sharedResolver
 	lists    *dnsbl.Set // DNS lists; nil for none
 	limits   engine.Limits
-	second   *candidate.Policy       // that is tried; nil for none
-	doors    map[string]*engine.Door // by place: those of [[listener]]
+	second   *candidate.Policy         // that is tried; nil for none
+	key      func(login string) string // the account that a login is counted as
+	doors    map[string]*engine.Door   // by place: those of [[listener]]
 
 	users atomic.Int64 // sessions, and one for being the current; 0: it is done with
 	done  func()
@@ -106,12 +107,12 @@ func (d *daemon) successor(g *generation) *generation {
 
 // generation puts one together. It has taken over one use of r.
 func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, hash *logging.Hasher, limits engine.Limits, r *sharedResolver) *generation {
-	g := &generation{cfg: cfg, loaded: loaded, rules: own, hash: hash, limits: limits, resolver: r, doors: d.doorsOf(cfg)}
+	g := &generation{cfg: cfg, loaded: loaded, rules: own, hash: hash, limits: limits, key: wiring.AccountKeys(cfg, own.accounts), resolver: r, doors: d.doorsOf(cfg)}
 	g.lists = wiring.NewLists(cfg, r.Resolver, d.health, d.listCache(cfg))
 	g.done = func() { d.letGo(g, r) }
 	parts := wiring.Parts{
 		Resolver: r.Resolver, SPF: r.spf, Retries: d.counted.Retries, Memory: d.counted.Servers, Recent: d.counted.Recent, Local: own.local, Geo: own.geo,
-		Lists: g.lists, Health: d.health, Limits: limits, Blocks: d.counted.Blocks, Hijack: d.hijacks(g), Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
+		Lists: g.lists, Health: d.health, Limits: limits, Blocks: d.counted.Blocks, Hijack: d.hijacks(g), Accounts: own.accounts, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
 		Directory: own.directory, Traps: own.traps, Harvest: d.counted.Harvest, Unknown: d.unknownHash(cfg, hash),
 	}
 	if g.second = g.beside(parts); g.second != nil {
@@ -140,7 +141,7 @@ func (d *daemon) resolver(servers []netip.AddrPort, cache int64) *sharedResolver
 // leaves; nil for the first.
 func (d *daemon) begin(next *generation) *generation {
 	wiring.WatchLists(next.cfg, next.resolver.Resolver, d.health)
-	d.counted.Apply(next.cfg)
+	d.counted.Apply(next.cfg, next.key, time.Now())
 	d.teller.Set(wiring.NotifySettings(next.cfg))
 	first := d.current.Load() == nil
 	d.logProblems(d.counted.Known.Begin(next.directory, namedAt(next.cfg, "directory.files"), first))

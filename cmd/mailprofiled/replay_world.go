@@ -85,9 +85,9 @@ func (w *replayWorld) policy(start time.Time) (*replay.Policy, error) {
 		p.Doors[door.Role] = door
 	}
 	counters := wiring.NewCounters(w.cfg, nil, start)
-	counters.Apply(w.cfg)
+	counters.Apply(w.cfg, wiring.AccountKeys(w.cfg, w.own.accounts), start)
 	parts := wiring.Parts{
-		Resolver: w.resolver, Local: w.own.local, Geo: w.own.geo, Lists: w.lists, Health: w.health,
+		Resolver: w.resolver, Local: w.own.local, Geo: w.own.geo, Accounts: w.own.accounts, Lists: w.lists, Health: w.health,
 		Logger: logging.Discard(), Now: clock.Now,
 	}
 	p.Engines[replay.NoTime] = wiring.NewEngine(w.cfg, parts)

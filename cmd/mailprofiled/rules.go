@@ -102,6 +102,7 @@ func (d *daemon) refreshFiles(ctx context.Context, now time.Time) {
 	change, said := g.accounts.Refresh(now)
 	d.logProblems(wiring.AccountProblems(g.cfg.AccountsFile(), said))
 	if change != nil {
+		d.counted.Apply(g.cfg, g.key, now)
 		d.logger.Info("file of accounts taken in", "file", g.accounts.Path(), "accounts", change.Accounts, "before", change.Before)
 	}
 }

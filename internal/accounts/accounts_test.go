@@ -25,7 +25,7 @@ func date(text string) time.Time {
 
 func parse(t *testing.T, text string) (*List, string) {
 	t.Helper()
-	l, problems, err := Parse(strings.NewReader(text), "a.txt", now)
+	l, problems, err := Parse(strings.NewReader(text), "a.txt", Rules{}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestWhatIsNoListIsNotUsed(t *testing.T) {
 	if l, _ := parse(t, ""); l == nil || l.Len() != 0 {
 		t.Error("an empty file is no list")
 	}
-	if _, _, err := Parse(iotest.ErrReader(errors.ErrUnsupported), "a.txt", now); !errors.Is(err, errors.ErrUnsupported) {
+	if _, _, err := Parse(iotest.ErrReader(errors.ErrUnsupported), "a.txt", Rules{}, now); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a disk that fails: %v", err)
 	}
 	var none *List
@@ -196,7 +196,7 @@ func write(t *testing.T, path, text string, at time.Time) {
 func TestAFileIsFollowed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "accounts.txt")
 	write(t, path, "jo plan=a\n", now.Add(-time.Hour))
-	f, problems := Open(path, now)
+	f, problems := Open(path, Rules{}, now)
 	if f == nil || len(problems) > 0 || f.Path() != path {
 		t.Fatal(problems)
 	}
@@ -241,11 +241,11 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	for name, want := range map[string]string{
 		"gone": "/gone: no such file; ", "": ": cannot be read: is a directory; ",
 	} {
-		if f, problems := Open(filepath.Join(dir, name), now); f != nil || len(problems) != 1 || !strings.Contains(problems[0].String(), want) {
+		if f, problems := Open(filepath.Join(dir, name), Rules{}, now); f != nil || len(problems) != 1 || !strings.Contains(problems[0].String(), want) {
 			t.Errorf("%q: %v", name, problems)
 		}
 	}
-	if f, problems := Open("/dev/null", now); f != nil || !strings.Contains(told(problems), "not a regular file") {
+	if f, problems := Open("/dev/null", Rules{}, now); f != nil || !strings.Contains(told(problems), "not a regular file") {
 		t.Errorf("a device: %v", problems)
 	}
 }
@@ -256,8 +256,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("jo@example.net created=2026-01-31 plan=pro # x\nal\n")
 	f.Add("\xef\xbb\xbfA created=2026-01-31T01:30:00+02:00\r\na\n;\n")
 	f.Add("a b\nc d\n\x00")
+	f.Add("a account=b\nb account=c plan=x\nc account=a\nd account=e\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		l, problems, err := Parse(strings.NewReader(text), "a.txt", now)
+		l, problems, err := Parse(strings.NewReader(text), "a.txt", Rules{}, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,6 +274,13 @@ func FuzzParse(f *testing.F) {
 		for i := range l.Len() {
 			login := string(l.name(uint32(i)))
 			a, ok := l.Find(login)
+			if of := l.Account(login); of != login {
+				if x, _ := l.Find(of); l.Account(of) != of || x != a {
+					t.Fatalf("%s leads to %s, which leads to %s", login, of, l.Account(of))
+				}
+				b.WriteString(login + " account=" + of + "\n")
+				continue
+			}
 			if !ok || login != strings.ToLower(login) || strings.ContainsAny(login, " \t\n") {
 				t.Fatalf("%q is %v, %v", login, a, ok)
 			}
@@ -285,7 +293,7 @@ func FuzzParse(f *testing.F) {
 			}
 			b.WriteString("\n")
 		}
-		again, problems, _ := Parse(strings.NewReader(b.String()), "b.txt", now)
+		again, problems, _ := Parse(strings.NewReader(b.String()), "b.txt", Rules{}, now)
 		if again.Len() != l.Len() {
 			t.Fatalf("%q gives\n%s: %s", text, b.String(), told(problems))
 		}
@@ -300,7 +308,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func BenchmarkFind(b *testing.B) {
-	l, _, err := Parse(strings.NewReader(lines(1_000_000)), "a.txt", now)
+	l, _, err := Parse(strings.NewReader(lines(1_000_000)), "a.txt", Rules{}, now)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -324,7 +332,7 @@ func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		l, _, err := Parse(strings.NewReader(text), "a.txt", now)
+		l, _, err := Parse(strings.NewReader(text), "a.txt", Rules{}, now)
 		if err != nil {
 			b.Fatal(err)
 		}

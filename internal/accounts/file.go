@@ -19,8 +19,9 @@ const quiet = 2 * time.Second
 // A File is a file of accounts that is followed. It is safe for concurrent use;
 // whoever asks is never held up by a Refresh.
 type File struct {
-	path string
-	list atomic.Pointer[List]
+	path  string
+	rules Rules
+	list  atomic.Pointer[List]
 
 	mu      sync.Mutex  // of Refresh
 	taken   fs.FileInfo // the version of list
@@ -31,20 +32,23 @@ type File struct {
 // A Change is a new version that was taken in.
 type Change struct{ Accounts, Before int }
 
-// Open reads the file at path. Without a File it cannot be used, and the problems
+// Open reads the file at path, which has names by the rules. Without a File it cannot be used, and the problems
 // say why; with one they tell of lines that were left out, or are odd.
-func Open(path string, now time.Time) (*File, []Problem) {
-	list, info, problems := load(path, now)
+func Open(path string, rules Rules, now time.Time) (*File, []Problem) {
+	list, info, problems := load(path, rules, now)
 	if list == nil {
 		return nil, problems
 	}
-	f := &File{path: path, taken: info}
+	f := &File{path: path, rules: rules, taken: info}
 	f.list.Store(list)
 	return f, problems
 }
 
 // Path gives the path that was opened.
 func (f *File) Path() string { return f.path }
+
+// Rules gives the rules that it was opened with.
+func (f *File) Rules() Rules { return f.rules }
 
 // List gives the version in use, never nil.
 func (f *File) List() *List { return f.list.Load() }
@@ -69,7 +73,7 @@ func (f *File) Refresh(now time.Time) (*Change, []Problem) {
 	if age := now.Sub(info.ModTime()); sameVersion(info, f.refused) || age >= 0 && age < quiet {
 		return nil, nil
 	}
-	list, info, problems := load(f.path, now)
+	list, info, problems := load(f.path, f.rules, now)
 	if list == nil {
 		return nil, f.refuse(info, problems)
 	}
@@ -105,13 +109,13 @@ var (
 )
 
 // load reads a file. The FileInfo is nil where it could not even be looked at.
-func load(path string, now time.Time) (*List, fs.FileInfo, []Problem) {
+func load(path string, rules Rules, now time.Time) (*List, fs.FileInfo, []Problem) {
 	var err error
 	for range 3 {
 		var list *List
 		var info fs.FileInfo
 		var problems []Problem
-		if list, info, problems, err = loadOnce(path, now); err == nil {
+		if list, info, problems, err = loadOnce(path, rules, now); err == nil {
 			return list, info, problems
 		}
 		if !errors.Is(err, errChanged) {
@@ -121,7 +125,7 @@ func load(path string, now time.Time) (*List, fs.FileInfo, []Problem) {
 	return nil, nil, []Problem{unreadable(path, err)}
 }
 
-func loadOnce(path string, now time.Time) (*List, fs.FileInfo, []Problem, error) {
+func loadOnce(path string, rules Rules, now time.Time) (*List, fs.FileInfo, []Problem, error) {
 	// Not to wait at a pipe that nobody writes to.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -137,7 +141,7 @@ func loadOnce(path string, now time.Time) (*List, fs.FileInfo, []Problem, error)
 	case !info.Mode().IsRegular():
 		return nil, nil, nil, errNotRegular
 	}
-	list, problems, err := Parse(f, path, now)
+	list, problems, err := Parse(f, path, rules, now)
 	if err != nil {
 		return nil, nil, nil, err
 	}

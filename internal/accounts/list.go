@@ -30,11 +30,12 @@ type List struct {
 	created []uint32 // Unix seconds; 0 is not said
 	plan    []uint16 // index of plans, plus 1; 0 is not said
 	plans   []string
+	of      []uint32 // whose other name it is: an index, plus 1; 0: it is an account. Empty: all are
 	table   []uint32 // index of an account, plus 1, by its hash; a power of two
 	seed    maphash.Seed
 }
 
-// Len gives how many accounts there are.
+// Len gives how many names of accounts there are.
 func (l *List) Len() int {
 	if l == nil {
 		return 0
@@ -42,7 +43,7 @@ func (l *List) Len() int {
 	return len(l.ends)
 }
 
-// Find gives what the file says of an account, by its login in lower case. A nil
+// Find gives what the file says of an account, by one of its names, see Rules.Name. A nil
 // List knows nobody.
 func (l *List) Find(login string) (Account, bool) {
 	if l.Len() == 0 {
@@ -51,6 +52,9 @@ func (l *List) Find(login string) (Account, bool) {
 	i := l.table[place(l, login)]
 	if i == 0 {
 		return Account{}, false
+	}
+	if len(l.of) > 0 && l.of[i-1] != 0 {
+		i = l.of[i-1]
 	}
 	var a Account
 	if at := l.created[i-1]; at != 0 {

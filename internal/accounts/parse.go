@@ -48,7 +48,9 @@ type mistake struct {
 // A parser makes a List.
 type parser struct {
 	list     *List
+	rules    Rules
 	plans    map[string]uint16 // as List.plan has them
+	others   []other           // names of others
 	file     string
 	now      time.Time
 	line     int
@@ -58,12 +60,12 @@ type parser struct {
 	problems []Problem
 }
 
-// Parse reads a file of accounts. file names it in problems, and now tells which
-// dates are of the future. Lines with a mistake are left out and told: a whole
+// Parse reads a file of accounts. file names it in problems, the rules say how logins are
+// written as names, and now tells which dates are of the future. Lines with a mistake are left out and told: a whole
 // site must not lose its ages for one of them. Without a List the text is no file
 // of accounts: of more bad lines than good, or too large. An error is that of r.
-func Parse(r io.Reader, file string, now time.Time) (*List, []Problem, error) {
-	p := parser{list: &List{seed: maphash.MakeSeed()}, plans: map[string]uint16{}, file: file, now: now}
+func Parse(r io.Reader, file string, rules Rules, now time.Time) (*List, []Problem, error) {
+	p := parser{list: &List{seed: maphash.MakeSeed()}, rules: rules, plans: map[string]uint16{}, file: file, now: now}
 	limited := &io.LimitedReader{R: r, N: maxFile + 1}
 	in := bufio.NewScanner(limited)
 	in.Buffer(make([]byte, 0, 64<<10), 64<<10)
@@ -93,6 +95,9 @@ func Parse(r io.Reader, file string, now time.Time) (*List, []Problem, error) {
 	}
 	if p.bad > p.list.Len() {
 		return nil, append(p.problems, p.whole(fmt.Sprintf("%d lines with a mistake, and %d accounts: none is used", p.bad, p.list.Len()), "is it the right file? "+usage)), nil
+	}
+	if astray := p.list.join(p.others); astray != "" {
+		p.problems = append(p.problems, p.whole(fmt.Sprintf("%s has account= of a name that has one itself, and so on in a circle or for more than %d times", quote(astray), mostHops), "name the account itself"))
 	}
 	p.list.clip()
 	return p.list, p.problems, nil
@@ -134,11 +139,11 @@ func (p *parser) entry(text []byte) *mistake {
 		return &mistake{what: "a control character", remedy: "remove it"}
 	}
 	words := strings.FieldsFunc(string(text), func(r rune) bool { return r == ' ' || r == '\t' })
-	login := strings.ToLower(words[0])
+	login := p.rules.Name(words[0])
 	if len(login) > maxLogin {
 		return &mistake{what: "a login of more than 320 octets", remedy: "see that it is right"}
 	}
-	for _, key := range []string{"created=", "plan="} {
+	for _, key := range []string{"created=", "plan=", "account="} {
 		if strings.HasPrefix(login, key) {
 			return &mistake{what: quote(words[0]) + " where the login is due", remedy: usage}
 		}
@@ -150,6 +155,7 @@ func (p *parser) entry(text []byte) *mistake {
 func (p *parser) facts(login string, words []string) *mistake {
 	var created uint32
 	var plan uint16
+	var of string
 	var odd *mistake
 	for _, w := range words {
 		if w[0] == '#' || w[0] == ';' {
@@ -162,7 +168,9 @@ func (p *parser) facts(login string, words []string) *mistake {
 			created, odd, bad = p.date(value)
 		case key == "plan" && plan == 0:
 			plan, bad = p.planOf(value)
-		case key == "created" || key == "plan":
+		case key == "account" && of == "":
+			of, bad = p.accountOf(login, value)
+		case key == "created" || key == "plan" || key == "account":
 			bad = &mistake{what: "two of " + key + "=", remedy: "keep one of them"}
 		default:
 			bad = &mistake{what: "unexpected " + quote(w), remedy: usage + ", and # before a comment"}
@@ -171,10 +179,28 @@ func (p *parser) facts(login string, words []string) *mistake {
 			return bad
 		}
 	}
+	if of != "" && (created != 0 || plan != 0) {
+		return &mistake{what: "created= or plan= beside account=: " + quote(login) + " is another name", remedy: "say it of " + quote(of)}
+	}
 	if !p.list.add(login, created, plan) {
 		return &mistake{what: quote(login) + " was named before", remedy: "keep one of the lines"}
 	}
+	if of != "" {
+		p.others = append(p.others, other{uint32(p.list.Len() - 1), of})
+	}
 	return odd
+}
+
+// accountOf reads whose other name a login is.
+func (p *parser) accountOf(login, value string) (string, *mistake) {
+	of := p.rules.Name(value)
+	switch {
+	case of == "" || len(of) > maxLogin:
+		return "", &mistake{what: "account= without a name, or with one of more than 320 octets", remedy: "write it as account=jo@example.net"}
+	case of == login:
+		return "", &mistake{what: "account= of the login itself", remedy: "leave it out"}
+	}
+	return of, nil
 }
 
 func (p *parser) planOf(value string) (uint16, *mistake) {

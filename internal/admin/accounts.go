@@ -14,6 +14,7 @@ import (
 // An Account is what is known of one, and what of its limits is used.
 type Account struct {
 	Account string    `json:"account"` // as it is counted: in lower case
+	Names   []string  `json:"names"`   // other logins of it, by accounts.file; 20 at most
 	Now     time.Time `json:"now"`
 	Age     Age       `json:"age"`
 	Plan    string    `json:"plan"` // "": not known

@@ -37,7 +37,7 @@ func wire(path string, stderr io.Writer) (*wired, error) {
 		return nil, err
 	}
 	counted := wiring.NewCounters(cfg, nil, time.Now()) // what the store does beside it is measured of the shipped binary
-	counted.Apply(cfg)
+	counted.Apply(cfg, wiring.AccountKeys(cfg, nil), time.Now())
 	limits, err := counted.Limits(cfg, nil, nil)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,8 @@ import (
 type Accounts struct {
 	Learn      time.Duration         // accounts first seen so soon after the state began are of unknown age
 	File       string                // of package accounts: an absolute path, "" for none
+	Strip      []string              // domains of logins that are no part of the account's name
+	Domain     string                // of logins that have none then; "" for none
 	Exceptions []ratelimit.Exception // in their order, expired ones too
 
 	rows []exceptionRow
@@ -21,8 +23,10 @@ type Accounts struct {
 // An AccountsFile is the file of accounts that the configuration names. What is in
 // it, and whether it is there, is for the room of accounts.
 type AccountsFile struct {
-	Path string // absolute; "" when none is named
-	At   Origin // of its key
+	Path   string // absolute; "" when none is named
+	At     Origin // of its key
+	Strip  []string
+	Domain string
 }
 
 // An exceptionRow is one [[accounts.exception]].
@@ -43,8 +47,24 @@ func accountKeys() []Key {
 		{
 			Name: "accounts.file", Default: "", Hot: true,
 			Kind:  textKind("path", "/etc/mailprofiled/accounts.txt", accountsFile, formatText),
-			Doc:   `A text file of accounts, one a line: "login created=2026-01-31 plan=pro # comment". A changed one is taken in by itself. Whom it does not name is as old as it is known here. Empty: none.`,
+			Doc:   `A text file of accounts, one a line: "login created=2026-01-31 plan=pro # comment", or "login account=jo@example.net" for another name of one. A changed one is taken in by itself. Whom it does not name is as old as it is known here. Empty: none.`,
 			field: func(c *Config) any { return &c.Accounts.File },
+		},
+		{
+			Name: "accounts.strip_domains", Kind: accountDomainsKind(), Default: []any{}, Hot: true, Policy: true,
+			Doc:   "Domains that are no part of an account's name: a login at one of them is counted without it. Postfix names its realm (joe@mx.example.net) where Sendmail says joe.",
+			field: func(c *Config) any { return &c.Accounts.Strip },
+		},
+		{
+			Name: "accounts.default_domain", Default: "", Hot: true, Policy: true,
+			Kind: textKind("domain", "example.net", func(text string, s spot) (any, bool) {
+				if text == "" {
+					return "", true
+				}
+				return accountDomainKind().parse(text, s)
+			}, formatText),
+			Doc:   "The domain of logins that have none, after strip_domains: joe is counted as joe@example.net. Empty: they stay without.",
+			field: func(c *Config) any { return &c.Accounts.Domain },
 		},
 		{
 			Name: "accounts.exception[].account", Kind: textKind("login", "jo@example.net", exceptionAccount, formatText), Hot: true, Policy: true,
@@ -186,5 +206,5 @@ func (c *Config) AccountsFile() AccountsFile {
 	if c.Accounts.File == "" {
 		return AccountsFile{}
 	}
-	return AccountsFile{Path: c.Accounts.File, At: c.origins["accounts.file"]}
+	return AccountsFile{Path: c.Accounts.File, At: c.origins["accounts.file"], Strip: c.Accounts.Strip, Domain: c.Accounts.Domain}
 }

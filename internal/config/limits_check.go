@@ -104,6 +104,12 @@ func (l *loader) checkReach(c *Config, r *limitRow) {
 		l.at(r.id+".when.listener").warn("limit.when.listener is "+quote(role)+": no listener here has this role, so the limit never holds",
 			"give a [[listener]] that role, or remove the limit (where other machines share this file, that is well)")
 	}
+	for _, domain := range limit.When.Domains {
+		if c.strips(domain) {
+			l.at(r.id+".when.domain").warn("limit.when.domain has "+quote(domain)+", which accounts.strip_domains takes off every login: it never holds for one there",
+				"remove it from one of the two, or write accounts.default_domain = "+quote(domain))
+		}
+	}
 	if len(limit.When.Plans) > 0 && !l.named("accounts.file") {
 		l.at(r.id+".when.plan").warn("limit.when.plan is set, and no plan is known without accounts.file: the limit only reports", "set accounts.file, or remove the plan")
 	}
@@ -116,8 +122,17 @@ func loggedIn(limit *ratelimit.Limit) bool {
 		w.YoungerThan > 0 || w.OlderThan > 0 || len(w.Domains) > 0 || len(w.Plans) > 0
 }
 
+// strips reports whether no account is at a domain, as its logins are counted without it.
+func (c *Config) strips(domain string) bool {
+	return c.Accounts.Domain != domain && slices.Contains(c.Accounts.Strip, domain)
+}
+
 // checkException tells of exceptions that change nothing.
 func (l *loader) checkException(c *Config, e *exceptionRow) {
+	if e.Domain != "" && c.strips(e.Domain) {
+		l.spotOf(e.id, "domain").warn("accounts.exception.domain is "+quote(e.Domain)+", which accounts.strip_domains takes off every login: it is for nobody",
+			"remove it from one of the two, or write accounts.default_domain = "+quote(e.Domain))
+	}
 	if e.Plan != "" && !l.named("accounts.file") {
 		l.spotOf(e.id, "plan").warn("accounts.exception.plan is "+quote(e.Plan)+", and no plan is known without accounts.file: it is for nobody", "set accounts.file, or name accounts")
 	}

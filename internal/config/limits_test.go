@@ -5,6 +5,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -89,7 +90,7 @@ func TestLimits(t *testing.T) {
 	if diff := cmp.Diff(want, c.Limits); diff != "" {
 		t.Errorf("limits (-want +got):\n%s", diff)
 	}
-	accounts := Accounts{
+	accounts := Accounts{Strip: []string{},
 		File: "/etc/mailprofiled/accounts.txt",
 		Exceptions: []ratelimit.Exception{
 			{
@@ -109,7 +110,7 @@ func TestLimits(t *testing.T) {
 	if _, err := ratelimit.NewRules(c.Limits, ratelimit.Secret{}, &exceptions); err != nil {
 		t.Error(err)
 	}
-	if file := c.AccountsFile(); file.Path != "/etc/mailprofiled/accounts.txt" || file.At != (Origin{"m.toml", strings.Count(text[:strings.Index(text, "file =")], "\n") + 1}) || r.Accounts != file {
+	if file := c.AccountsFile(); file.Path != "/etc/mailprofiled/accounts.txt" || file.At != (Origin{"m.toml", strings.Count(text[:strings.Index(text, "file =")], "\n") + 1}) || !reflect.DeepEqual(r.Accounts, file) {
 		t.Errorf("the file of accounts is %v, told as %v", file, r.Accounts)
 	}
 }

@@ -11,10 +11,7 @@ import (
 
 // blockNow gives the block that holds for the account of the transaction now; nil for none.
 func (v *Visit) blockNow() *ratelimit.Block {
-	if v.e.o.Blocks == nil || v.tx.mail.Account == "" {
-		return nil
-	}
-	return v.e.o.Blocks.Find(ratelimit.AccountKey(v.tx.mail.Account), v.e.o.Now())
+	return v.e.o.Blocks.Find(v.tx.account, v.e.o.Now())
 }
 
 // heedBlock judges anew where the account was blocked or released since the transaction

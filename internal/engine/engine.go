@@ -66,10 +66,11 @@ type Options struct {
 	ListWatch    ListWatch    // learns how well they are; nil: nobody
 	SPF          *spf.Checker // by NewSPF(Resolver), for engines that follow one another; nil: one of its own
 	Limits       Limits
-	Blocks       *ratelimit.Blocks // accounts that may not send; nil for none
-	Hijack       Hijack            // how stolen accounts are told
-	Memory       ServerMemory      // how servers behaved; nil: nobody remembers
-	Recent       *memory.Recent    // which server was behind an id; nil: nobody asks
+	Blocks       *ratelimit.Blocks         // accounts that may not send; nil for none
+	AccountKey   func(login string) string // the account that a login is counted as, in lower case; nil: ratelimit.AccountKey
+	Hijack       Hijack                    // how stolen accounts are told
+	Memory       ServerMemory              // how servers behaved; nil: nobody remembers
+	Recent       *memory.Recent            // which server was behind an id; nil: nobody asks
 	Recipients   Recipients
 	Retries      *memory.Retries // nil: nobody is asked to come back, a tempfail stays one
 	Second       Second          // is given what was judged; nil: nobody
@@ -119,6 +120,9 @@ func New(o Options) *Engine {
 		var key [logging.KeySize]byte
 		rand.Read(key[:]) // it never fails
 		o.HashUnknown = logging.NewHasher(key)
+	}
+	if o.AccountKey == nil {
+		o.AccountKey = ratelimit.AccountKey
 	}
 	if o.Places == nil {
 		o.Places = (*geo.Set)(nil)

@@ -36,7 +36,7 @@ func (a HijackAction) String() string {
 type Hijack struct {
 	Watch  *hijack.Watch // nil: nobody is watched
 	Action HijackAction
-	Exempt func(account string) bool // whom nobody suspects, by ratelimit.AccountKey; nil: all are
+	Exempt func(account string) bool // whom nobody suspects: an account or a login, in lower case; nil: all are
 	Alarm  HijackAlarm               // nil: nobody
 	Now    func() time.Time          // nil: time.Now
 }
@@ -63,7 +63,7 @@ type HijackEvent struct {
 	ID      string // of the transaction
 	At      time.Time
 	Client  netip.Addr
-	Account string // by ratelimit.AccountKey
+	Account string // by Options.AccountKey
 	Shown   string // the same as log lines show it
 	Action  HijackAction
 	Monitor bool // nothing is done, whatever the action is
@@ -89,8 +89,9 @@ func (v *Visit) suspect() (*suspect, bool) {
 		return s, s.key != 0
 	}
 	s.asked = true
-	account := ratelimit.AccountKey(tx.mail.Account)
-	if h.Watch == nil || account == "" || v.given != nil || v.e.o.Policy.Points["account-hijack"].Rule == profile.Off || h.Exempt != nil && h.Exempt(account) {
+	account := tx.account
+	if h.Watch == nil || account == "" || v.given != nil || v.e.o.Policy.Points["account-hijack"].Rule == profile.Off ||
+		h.Exempt != nil && (h.Exempt(account) || h.Exempt(ratelimit.AccountKey(tx.mail.Account))) {
 		return s, false
 	}
 	s.key = h.Watch.Account(account)
@@ -240,7 +241,7 @@ func (v *Visit) noteEvidence(s *suspect, e *hijack.Evidence) hijack.Suspicion {
 	if !found.Over {
 		return found
 	}
-	account := ratelimit.AccountKey(v.tx.mail.Account)
+	account := v.tx.account
 	if cleared := v.e.o.Blocks.Cleared(account, now); !cleared.IsZero() && !found.Since.After(cleared) {
 		// Somebody has looked at what there was until then, and let it go on.
 		h.Watch.Release(s.key, now)

@@ -101,7 +101,7 @@ func (v *Visit) overMail() []profile.LimitHit {
 // limitSubject is the mail as the limits see it.
 func (v *Visit) limitSubject(now time.Time) *ratelimit.Subject {
 	tx := v.tx
-	s := &ratelimit.Subject{Account: ratelimit.AccountKey(tx.mail.Account), History: tx.standing}
+	s := &ratelimit.Subject{Account: tx.account, History: tx.standing}
 	if !v.client.Local {
 		s.Client = v.client.Addr
 	}
@@ -131,11 +131,20 @@ func (v *Visit) limitAge(s *ratelimit.Subject, now time.Time) {
 		created, s.Plan = l.Born(ctx, s.Account)
 		cancel()
 	}
+	login := ratelimit.AccountKey(v.tx.mail.Account)
 	switch {
 	case l.Accounts == nil:
 	case v.trace != nil:
 		s.Age = l.Accounts.Peek(s.Account, now)
+		if login != s.Account {
+			if age := l.Accounts.Peek(login, now); age.AtLeast > s.Age.AtLeast {
+				s.Age = age
+			}
+		}
 	default:
+		if login != s.Account { // what was counted by it before must not look new
+			l.Accounts.Same(s.Account, login)
+		}
 		s.Age = l.Accounts.Age(s.Account, created, now)
 	}
 }

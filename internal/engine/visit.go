@@ -190,6 +190,7 @@ type transaction struct {
 	id       string
 	began    time.Time
 	mail     Mail
+	account  string // that mail.Account is counted as; "" when not authenticated
 	trust    profile.Trust
 	path     profile.Sender // of mail.From, as it reads
 	sender   *asked[profile.Sender]
@@ -228,6 +229,9 @@ func (v *Visit) newTransaction(m Mail) *transaction {
 	tx := &transaction{
 		id: newID(), began: v.e.o.Now(), mail: m, trust: v.trust, queueID: m.QueueID,
 		path: profile.ParseSender(m.From), sender: known(profile.Sender{}), spf: known(profile.SPF{}),
+	}
+	if m.Account != "" {
+		tx.account = v.e.o.AccountKey(m.Account)
 	}
 	if m.Account != "" && v.e.o.Exempt.Authenticated && tx.trust == profile.Stranger {
 		tx.trust = profile.Authenticated

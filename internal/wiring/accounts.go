@@ -11,18 +11,27 @@ import (
 )
 
 // LoadAccounts opens the operator's file of accounts; nil where the configuration
-// names none. old, which may be nil, is taken over if it is of the same path. With
+// names none. old, which may be nil, is taken over if it is of the same path and rules. With
 // fatal it cannot be used; other problems are lines that were left out.
 func LoadAccounts(named config.AccountsFile, old *accounts.File, now time.Time) (file *accounts.File, problems []config.Problem, fatal bool) {
 	if named.Path == "" {
 		return nil, nil, false
 	}
-	if old != nil && old.Path() == named.Path {
+	rules := accounts.Rules{Strip: named.Strip, Domain: named.Domain}
+	if old != nil && old.Path() == named.Path && old.Rules().Equal(rules) {
 		_, said := old.Refresh(now)
 		return old, AccountProblems(named, said), false
 	}
-	file, said := accounts.Open(named.Path, now)
+	file, said := accounts.Open(named.Path, rules, now)
 	return file, AccountProblems(named, said), file == nil
+}
+
+// AccountKeys gives what tells the account of a login. The file may be nil.
+func AccountKeys(cfg *config.Config, file *accounts.File) func(login string) string {
+	if file != nil {
+		return file.Key
+	}
+	return accounts.Rules{Strip: cfg.Accounts.Strip, Domain: cfg.Accounts.Domain}.Name
 }
 
 // AccountProblems words problems with the file of accounts as those of the

@@ -33,11 +33,16 @@ type Grants struct {
 func NewGrants(to *ratelimit.Exceptions) *Grants { return &Grants{to: to} }
 
 // SetWritten puts the exceptions of a configuration, which are right, in the place
-// of those of the one before.
-func (g *Grants) SetWritten(written []ratelimit.Exception) {
+// of those of the one before. Names of accounts are read by key from now on, those that
+// were given by command too; nil leaves them.
+func (g *Grants) SetWritten(written []ratelimit.Exception, key func(login string) string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.written = written
+	var moved bool
+	g.written, _ = rekeyed(written, key)
+	if g.made, moved = rekeyed(g.made, key); moved {
+		g.changed = true
+	}
 	g.put()
 }
 
@@ -104,6 +109,25 @@ func (g *Grants) change() {
 // put has them hold. All are right: those of the configuration were checked when it
 // was read, the others when they were made.
 func (g *Grants) put() { _ = g.to.Set(slices.Concat(g.written, g.made)) }
+
+// rekeyed gives exceptions for the accounts that key gives of their names, and whether any
+// has another name now.
+func rekeyed(all []ratelimit.Exception, key func(login string) string) (with []ratelimit.Exception, moved bool) {
+	if key == nil {
+		return all, false
+	}
+	with = slices.Clone(all)
+	for i := range with {
+		e := &with[i]
+		if e.Account == "" {
+			continue
+		}
+		if name := key(e.Account); name != e.Account {
+			e.Account, moved = name, true
+		}
+	}
+	return with, moved
+}
 
 // A grantRow is an exception as it is kept.
 type grantRow struct {

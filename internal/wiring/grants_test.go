@@ -17,7 +17,7 @@ func TestGrantsHoldBesideWhatIsWritten(t *testing.T) {
 	x := new(ratelimit.Exceptions)
 	g := NewGrants(x)
 	written := []ratelimit.Exception{{Plan: "pro", Max: 900}}
-	g.SetWritten(written)
+	g.SetWritten(written, nil)
 	add := func(e ratelimit.Exception) {
 		t.Helper()
 		if err := g.Add(e, noon); err != nil {
@@ -47,7 +47,7 @@ func TestGrantsHoldBesideWhatIsWritten(t *testing.T) {
 	if gone := g.Remove(ratelimit.Exception{Plan: "pro"}); gone != nil {
 		t.Errorf("what is written was removed: %+v", gone)
 	}
-	g.SetWritten(nil)
+	g.SetWritten(nil, nil)
 	if diff := cmp.Diff([]ratelimit.Exception{other}, x.All()); diff != "" {
 		t.Errorf("after a reload: %s", diff)
 	}
@@ -155,4 +155,31 @@ func FuzzGrantsLoad(f *testing.F) {
 			t.Error(diff)
 		}
 	})
+}
+
+// TestGrantsFollowNames: exceptions hold for the account that their name is of now.
+func TestGrantsFollowNames(t *testing.T) {
+	x := new(ratelimit.Exceptions)
+	g := NewGrants(x)
+	if err := g.Add(ratelimit.Exception{Account: "joe@mx.test", Max: 500}, noon); err != nil {
+		t.Fatal(err)
+	}
+	g.Changed(nil)
+	key := func(login string) string { return strings.TrimSuffix(login, "@mx.test") }
+	written := []ratelimit.Exception{{Account: "al@mx.test", Max: 9}, {Plan: "pro@mx.test", Max: 9}}
+	g.SetWritten(written, key)
+	want := []ratelimit.Exception{{Account: "al", Max: 9}, {Plan: "pro@mx.test", Max: 9}, {Account: "joe", Max: 500}}
+	if diff := cmp.Diff(want, x.All()); diff != "" {
+		t.Error(diff)
+	}
+	if written[0].Account != "al@mx.test" {
+		t.Error("the configuration was changed")
+	}
+	if record := g.Changed(nil); !strings.Contains(string(record), `"joe"`) {
+		t.Errorf("not kept: %q", record)
+	}
+	g.SetWritten(written, key)
+	if record := g.Changed(nil); record != nil {
+		t.Errorf("kept again: %q", record)
+	}
 }

@@ -82,10 +82,13 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 }
 
 // Apply has the counters go by the configuration from now on, as far as they
-// outlive engines. The configuration is right in what it says of them.
-func (c *Counters) Apply(cfg *config.Config) {
+// outlive engines. The configuration is right in what it says of them. key tells the account
+// of a login, see AccountKeys: names that were given before are read by it anew, so it is to
+// be called too when that has changed.
+func (c *Counters) Apply(cfg *config.Config, key func(login string) string, now time.Time) {
 	c.Accounts.SetLearn(cfg.Accounts.Learn)
-	c.Grants.SetWritten(cfg.Accounts.Exceptions)
+	c.Grants.SetWritten(cfg.Accounts.Exceptions, key)
+	c.Blocks.Rekey(key, now)
 	c.Retries.SetWindows(RetryWindows(cfg))
 	c.Servers.Set(memorySettings(cfg))
 	c.Hijack.Set(cfg.Hijack.Settings())

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mailprofiled/dnsbl"
+	"mailprofiled/internal/accounts"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/directory"
 	"mailprofiled/internal/engine"
@@ -49,6 +50,7 @@ type Parts struct {
 	Limits   engine.Limits     // by Counters.Limits; the zero Limits for none
 	Blocks   *ratelimit.Blocks // accounts that may not send; nil for none
 	Hijack   engine.Hijack     // how stolen accounts are told, by Counters.Hijacks; the zero Hijack tells none
+	Accounts *accounts.File    // of their names, by LoadAccounts
 	Unknown  *logging.Hasher   // of recipients that do not exist, in the log; nil: by a key of the engine's own
 
 	Second engine.Second // judges once more by a candidate; nil for none
@@ -77,20 +79,22 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 			Authenticated: cfg.Exempt.Authenticated,
 			Recipients:    cfg.Exempt.Recipients,
 		},
-		Budget:   cfg.DNS.Budget,
-		SPF:      p.SPF,
-		Retries:  p.Retries,
-		Recent:   p.Recent,
-		Local:    p.Local,
-		Places:   p.Geo,
-		Lists:    p.Lists,
-		Limits:   p.Limits,
-		Blocks:   p.Blocks,
-		Hijack:   p.Hijack,
-		Logger:   p.Logger,
-		Hash:     p.Hash,
-		Observer: p.Observer,
-		Now:      p.Now,
+		Budget:  cfg.DNS.Budget,
+		SPF:     p.SPF,
+		Retries: p.Retries,
+		Recent:  p.Recent,
+		Local:   p.Local,
+		Places:  p.Geo,
+		Lists:   p.Lists,
+		Limits:  p.Limits,
+		Blocks:  p.Blocks,
+		Hijack:  p.Hijack,
+
+		AccountKey: AccountKeys(cfg, p.Accounts),
+		Logger:     p.Logger,
+		Hash:       p.Hash,
+		Observer:   p.Observer,
+		Now:        p.Now,
 		Recipients: engine.Recipients{
 			Directory: p.Directory, Harvest: p.Harvest, Traps: p.Traps, AtMail: cfg.Directory.AtMail,
 		},
