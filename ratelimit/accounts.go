@@ -33,6 +33,8 @@ type Accounts struct {
 	track  bool
 	learn  atomic.Int64 // a Duration
 	began  atomic.Int64 // when the state began, in Unix milliseconds of clock
+	other  atomic.Pointer[learning]
+	told   atomic.Bool // other has changed, since LearningChanged
 	full   atomic.Uint64
 	shards [shards]accountShard
 }
@@ -70,6 +72,9 @@ func (a *Accounts) SetLearn(d time.Duration) { a.learn.Store(int64(d)) }
 // unknown age is so for the new time of learning; what was known stays. It is to be
 // called after all Imports, and what was exported before it is to be replaced by
 // ExportAll.
+//
+// It lasts 30 days at least: a site that was new when it set AccountOptions.Learn to 0
+// has customers when it loses them.
 func (a *Accounts) Relearn(now time.Time) {
 	at := a.clock.see(now)
 	for i := range a.shards {
@@ -83,13 +88,19 @@ func (a *Accounts) Relearn(now time.Time) {
 		s.mu.Unlock()
 	}
 	a.began.Store(at)
+	var o learning
+	if time.Duration(a.learn.Load()) < relearnTime {
+		o.from, o.until = at, at+relearnTime.Milliseconds()
+	}
+	a.setOther(o)
 }
 
 // Began tells when the state began, and until when accounts that are first seen
 // are of unknown age; both by the clock of now.
 func (a *Accounts) Began(now time.Time) (began, learnt time.Time) {
-	began = now.Add(-time.Duration(a.clock.see(now)-a.began.Load()) * time.Millisecond)
-	return began, began.Add(time.Duration(a.learn.Load()))
+	at, o := a.clock.see(now), a.others()
+	wall := func(ms int64) time.Time { return now.Add(time.Duration(ms-at) * time.Millisecond) }
+	return wall(a.began.Load()), wall(max(a.firstEnd(o), o.until))
 }
 
 // Age notes that an account (see AccountKey) is there, and gives its age. created
@@ -146,12 +157,10 @@ func (a *Accounts) shard(account string) (*accountShard, uint64) {
 
 // age is that of an account first seen then; both in seconds.
 func (a *Accounts) age(seen uint32, at int64) Age {
-	learnt := (a.began.Load() + a.learn.Load()/int64(time.Millisecond)) / 1000
-	began := a.began.Load() / 1000
-	return Age{
-		AtLeast: time.Duration(max(at-int64(seen), 0)) * time.Second,
-		Known:   int64(seen) < began || int64(seen) >= learnt, // before it began: a directory said so
-	}
+	o, first := a.others(), int64(seen)
+	unknown := within(first, a.began.Load(), a.firstEnd(o)) || // before it began: a directory said so
+		within(first, o.from, o.until)
+	return Age{AtLeast: time.Duration(max(at-first, 0)) * time.Second, Known: !unknown}
 }
 
 // note remembers the earliest time of an account, and gives it; false when there

@@ -31,6 +31,7 @@ func accountsVerbs() []accountsVerb {
 		{"release", "NAME", "let it send again", runAccountsRelease},
 		{"blocked", "", "the accounts that may not send", runAccountsBlocked},
 		{"suspects", "", "the accounts that seemed stolen since the daemon's start", runAccountsSuspects},
+		{"learn", "", "until when accounts are of unknown age, and change that", runAccountsLearn},
 		{"exceptions", "", "all exceptions, from the configuration and by command", runAccountsExceptions},
 		{"top", "", "the accounts that met limits most often since the daemon's start", runAccountsTop},
 	}
@@ -200,8 +201,17 @@ func (g grantCommand) runGrant(args []string, stdout, stderr io.Writer, finish f
 		if changed.Unseen {
 			fmt.Fprintln(stderr, "note: no mail of this account was ever seen here: is that its login, as the log has it?")
 		}
-		return exitFine, nil
+		return onDisk(changed)
 	})
+}
+
+// onDisk ends a command that has changed something: what is not on disk, where state is
+// kept, is a failure.
+func onDisk(changed *admin.Changed) (int, error) {
+	if changed.Unkept != "" {
+		return exitFailed, errors.New("done, but " + changed.Unkept)
+	}
+	return exitFine, nil
 }
 
 // parseAllowance reads "500/24h", or "500" for any window.
@@ -247,7 +257,7 @@ func runAccountsUnraise(args []string, stdout, stderr io.Writer) int {
 		if changed.Written > 0 {
 			fmt.Fprintf(stderr, "note: the configuration has %s for the same; it stays until it is removed there\n", count(changed.Written, "exception"))
 		}
-		return exitFine, nil
+		return onDisk(changed)
 	})
 }
 
@@ -270,7 +280,7 @@ func runAccountsReset(args []string, stdout, stderr io.Writer) int {
 		if changed.Suspected {
 			fmt.Fprintln(stdout, "it is suspected no more")
 		}
-		return exitFine, nil
+		return onDisk(changed)
 	})
 }
 

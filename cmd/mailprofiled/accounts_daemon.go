@@ -89,7 +89,8 @@ func (a accountDesk) subject(g *generation, key string, now time.Time) (*ratelim
 	var created time.Time
 	if g.limits.Born != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DNS.Budget)
-		created, s.Plan = g.limits.Born(ctx, key)
+		born := g.limits.Born(ctx, key)
+		created, s.Plan = born.Created, born.Plan
 		cancel()
 	}
 	if !created.IsZero() && created.Before(now) {
@@ -238,6 +239,7 @@ func (a accountDesk) Raise(by string, asked admin.Grant) (*admin.Changed, error)
 		what = "exempted from limits by command"
 	}
 	a.log(g, what, by, e, "limits", strings.Join(names, ","), "max", e.Max, "window", windowOrAny(e.Window), "expires", dateOrNever(e.Expires), "owner", e.Owner, "reason", e.Reason)
+	_, changed.Unkept = a.d.keep(context.Background())
 	return changed, nil
 }
 
@@ -337,6 +339,7 @@ func (a accountDesk) Unraise(by string, asked admin.Grant) (*admin.Changed, erro
 	if len(changed.Exceptions) == 0 && changed.Written == 0 {
 		return nil, errors.New("there is no exception for it")
 	}
+	_, changed.Unkept = a.d.keep(context.Background())
 	return changed, nil
 }
 
@@ -368,6 +371,7 @@ func (a accountDesk) Reset(by, name string) (*admin.Changed, error) {
 		rest = append(rest, "signs", "forgotten")
 	}
 	a.log(g, "counters reset by command", by, &ratelimit.Exception{Account: key}, rest...)
+	_, changed.Unkept = a.d.keep(context.Background())
 	return changed, nil
 }
 

@@ -163,21 +163,27 @@ func (a accountDesk) Release(ctx context.Context, by, name string) (*admin.Block
 	return changed, nil
 }
 
-// keep waits until a change is on disk. One that is not holds all the same, until the
-// daemon ends.
+// keep waits until a change is on disk, and notes how that went.
 func (a accountDesk) keep(ctx context.Context, changed *admin.BlockChange) {
 	if a.d.state == nil {
 		changed.Notes = append(changed.Notes, "no state is kept here: it ends with the daemon")
-		return
+	}
+	changed.Kept, changed.Unkept = a.d.keep(ctx)
+}
+
+// keep waits until all that has changed is on disk, and says why it is not, where state is
+// kept. What is not there holds all the same, until the daemon ends.
+func (d *daemon) keep(ctx context.Context) (kept bool, why string) {
+	if d.state == nil {
+		return false, ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
-	if err := a.d.state.Sync(ctx); err != nil {
-		changed.Unkept = "it is not on disk, and ends with the daemon: " + err.Error()
-		a.d.logger.Error("a change by command is not on disk", "error", err.Error())
-		return
+	if err := d.state.Sync(ctx); err != nil {
+		d.logger.Error("a change by command is not on disk", "error", err.Error())
+		return false, "it is not on disk, and ends with the daemon: " + err.Error()
 	}
-	changed.Kept = true
+	return true, ""
 }
 
 // blockedStatus tells of accounts that may not send.

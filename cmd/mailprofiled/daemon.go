@@ -60,6 +60,7 @@ type daemon struct {
 	stopping atomic.Bool
 	work     sync.WaitGroup // resolvers that are closing
 
+	learnTurn   sync.Mutex // of who changes the time of learning
 	mu          sync.Mutex
 	refused     []string // mistakes of the last reload, if it was refused
 	refusedAt   time.Time
@@ -174,7 +175,7 @@ func (d *daemon) serveMTAs(ctx context.Context) error {
 // goes on without them.
 func (d *daemon) serveBeside(ctx context.Context, all *sync.WaitGroup) {
 	if l := d.doors.control; l != nil {
-		control := admin.Control{Status: d.status, Reload: d.reload, Explain: d.explain, Limits: d.limits, Accounts: accountDesk{d}, Blocks: accountDesk{d}, Servers: serverDesk{d}, Logger: d.logger}
+		control := admin.Control{Status: d.status, Reload: d.reload, Explain: d.explain, Limits: d.limits, Accounts: accountDesk{d}, Blocks: accountDesk{d}, Teacher: accountDesk{d}, Servers: serverDesk{d}, Logger: d.logger}
 		all.Go(func() { d.complain("the control socket is lost", control.Serve(ctx, l)) })
 	}
 	if l := d.doors.web; l != nil {

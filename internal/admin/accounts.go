@@ -99,6 +99,7 @@ type Changed struct {
 	Limits     []string           `json:"limits"`     // that it is of
 	Counters   int                `json:"counters"`   // that were reset
 	Suspected  bool               `json:"suspected"`  // it seemed stolen, and that was reset
+	Unkept     string             `json:"unkept"`     // why it is not on disk, where state is kept: it ends with the daemon then
 	Unseen     bool               `json:"unseen"`     // no mail of the account was ever seen here: is the name right?
 }
 

@@ -25,6 +25,7 @@ type Control struct {
 	Limits   func() *Limits
 	Accounts Accounts
 	Blocks   Blocks
+	Teacher  Teacher
 	Servers  Servers
 	Logger   *slog.Logger
 }
@@ -57,6 +58,7 @@ func (c *Control) handler() http.Handler {
 	mux.HandleFunc("GET /v1/limits", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, c.Limits()) })
 	c.accountRoutes(mux)
 	c.blockRoutes(mux)
+	c.learningRoutes(mux)
 	c.serverRoutes(mux)
 	return mux
 }

@@ -17,6 +17,8 @@
 //	POST /v1/accounts/raise               a Grant: makes the exception; answers a Changed
 //	POST /v1/accounts/unraise             a Grant: takes back those by command for its account, plan or domain
 //	POST /v1/accounts/reset               a Grant: what its account has used is forgotten
+//	GET  /v1/accounts/learn               a Learning
+//	POST /v1/accounts/learn               a LearnAsk; answers a Learning
 //	GET  /v1/accounts/blocked?ended=1     BlockedAccounts; without ended those that are blocked now
 //	POST /v1/accounts/block               a BlockAsk; answers a BlockChange when it is on disk, or cannot be
 //	POST /v1/accounts/release             a BlockAsk with an account alone; likewise

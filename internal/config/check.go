@@ -31,6 +31,7 @@ func check(l *loader, c *Config, main *source) {
 	l.checkAlone(c)
 	l.checkStrangers(c)
 	l.checkDirectories(c)
+	l.checkState(c)
 	l.checkDNSLists(c)
 	l.checkLimitPoints(c)
 	l.checkGeo(c)

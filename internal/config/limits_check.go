@@ -110,8 +110,11 @@ func (l *loader) checkReach(c *Config, r *limitRow) {
 				"remove it from one of the two, or write accounts.default_domain = "+quote(domain))
 		}
 	}
-	if len(limit.When.Plans) > 0 && !l.named("accounts.file") {
-		l.at(r.id+".when.plan").warn("limit.when.plan is set, and no plan is known without accounts.file: the limit only reports", "set accounts.file, or remove the plan")
+	if len(limit.When.Plans) > 0 && !l.tellsPlans(c) {
+		l.at(r.id+".when.plan").warn("limit.when.plan is set, and no plan is known without accounts.file or a directory that has them: the limit only reports", "set accounts.file, or remove the plan")
+	}
+	if len(limit.When.History) > 0 && loggedIn(limit) && c.Exempt.Authenticated {
+		l.at(r.id+".when.history").warn("limit.when.history is set, and of clients that have logged in no history is known: the limit only reports", "remove it, or write when = { authenticated = false }")
 	}
 }
 
@@ -120,6 +123,13 @@ func loggedIn(limit *ratelimit.Limit) bool {
 	w := &limit.When
 	return w.Authenticated == ratelimit.Yes || limit.Per&ratelimit.PerAccount != 0 || len(limit.Steps) > 0 ||
 		w.YoungerThan > 0 || w.OlderThan > 0 || len(w.Domains) > 0 || len(w.Plans) > 0
+}
+
+// tellsPlans reports whether something here may know the plan of an account.
+func (l *loader) tellsPlans(c *Config) bool {
+	return l.named("accounts.file") || slices.ContainsFunc(c.Directory.Sources(), func(s DirectorySource) bool {
+		return s.Source != SourceNone && s.Source != SourceMTA && s.Source != "callahead" // which know names only
+	})
 }
 
 // strips reports whether no account is at a domain, as its logins are counted without it.
@@ -133,8 +143,8 @@ func (l *loader) checkException(c *Config, e *exceptionRow) {
 		l.spotOf(e.id, "domain").warn("accounts.exception.domain is "+quote(e.Domain)+", which accounts.strip_domains takes off every login: it is for nobody",
 			"remove it from one of the two, or write accounts.default_domain = "+quote(e.Domain))
 	}
-	if e.Plan != "" && !l.named("accounts.file") {
-		l.spotOf(e.id, "plan").warn("accounts.exception.plan is "+quote(e.Plan)+", and no plan is known without accounts.file: it is for nobody", "set accounts.file, or name accounts")
+	if e.Plan != "" && !l.tellsPlans(c) {
+		l.spotOf(e.id, "plan").warn("accounts.exception.plan is "+quote(e.Plan)+", and no plan is known without accounts.file or a directory that has them: it is for nobody", "set accounts.file, or name accounts")
 	}
 	if e.Limit != "" && !l.checkExceptionLimit(c, e) {
 		return

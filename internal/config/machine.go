@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // checkStrangers warns where a site begins to refuse before it has said which
@@ -15,6 +16,29 @@ func (l *loader) checkStrangers(c *Config) {
 		l.at("exempt.networks", "mode").warn(`mode is "enforce" and exempt.networks is empty: your own machines are judged as strangers`,
 			"name what Postfix has in mynetworks, your backup MX and relays (if there are none, this machine's own address)")
 	}
+}
+
+// checkState warns of a state.path that is named and cannot be kept in: then limits begin
+// anew with each start. The default place is left out, as below.
+func (l *loader) checkState(c *Config) {
+	if !l.here || !l.isSet("state.path") || !l.sound("state.path") {
+		return
+	}
+	what, remedy := "", "give it to the user that runs mailprofiled, with mode 0700"
+	switch info, err := os.Stat(c.State.Path); {
+	case errors.Is(err, fs.ErrNotExist):
+		what, remedy = "there is no such directory, and nothing is kept: limits, blocked accounts and what is known of servers begin anew with each start",
+			"create it, for the user that runs mailprofiled, with mode 0700"
+	case err != nil:
+		what = "it cannot be looked at: " + errors.Unwrap(err).Error()
+	case !info.IsDir():
+		what, remedy = "it is no directory, and nothing can be kept in it", "name a directory"
+	case syscall.Access(c.State.Path, 0b11) != nil: // to write and to search
+		what = "this user cannot write there, and nothing is kept if the daemon cannot either"
+	default:
+		return
+	}
+	l.at("state.path").warn("state.path is "+quote(c.State.Path)+": "+what, remedy)
 }
 
 // checkDirectories warns of sockets whose directory is missing on this machine.

@@ -401,9 +401,18 @@ func TestAccountsOfAStack(t *testing.T) {
 	f := openLines(t, "jo@a.example created=2026-01-31 plan=pro\n@a.example x\nal@b.example plan=free\n")
 	s := NewStack(Options{Ours: []string{"a.example", "b.example"}, Routes: []Route{{Kind: "file", File: f}}})
 	for login, want := range map[string]string{"jo@A.example": "2026-01-31 pro", "jo": "2026-01-31 pro", "al@b.example": "0001-01-01 free", "eve": "0001-01-01 ", "al@c.example": "0001-01-01 ", "": "0001-01-01 "} {
-		created, plan := s.Account(context.Background(), login)
-		if got := created.Format(time.DateOnly) + " " + plan; got != want {
-			t.Errorf("%s: %s, want %s", login, got, want)
+		created, plan, failed := s.Account(context.Background(), login)
+		if got := created.Format(time.DateOnly) + " " + plan; got != want || failed {
+			t.Errorf("%s: %s, %v, want %s", login, got, failed, want)
+		}
+	}
+	b := newBackend()
+	b.fails = errors.New("away")
+	s = NewStack(Options{Ours: []string{"a.example"}, Routes: []Route{{Kind: "x", Guard: NewGuard("x", b, keeps, nil)}}})
+	defer s.Close()
+	for login, want := range map[string]bool{"jo@a.example": true, "jo": true, "al@c.example": false, "": false} {
+		if created, plan, failed := s.Account(context.Background(), login); failed != want || !created.IsZero() || plan != "" {
+			t.Errorf("%q, of a source that is away: %v, %q, failed %v", login, created, plan, failed)
 		}
 	}
 }

@@ -278,21 +278,22 @@ func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
 }
 
 // Account tells since when an account is there and on which plan, by its login: an
-// address, or a name at the first of our domains. What is not known is zero.
-func (s *Stack) Account(ctx context.Context, login string) (time.Time, string) {
+// address, or a name at the first of our domains. What is not known is zero; failed says
+// that somebody who may know could not be asked.
+func (s *Stack) Account(ctx context.Context, login string) (created time.Time, plan string, failed bool) {
 	if s == nil {
-		return time.Time{}, ""
+		return time.Time{}, "", false
 	}
 	a := Address{Local: login, Domain: s.home}
 	if at := strings.LastIndexByte(login, '@'); at >= 0 {
 		a.Local, a.Domain = login[:at], strings.ToLower(login[at+1:])
 	}
 	if a.Local == "" || a.Domain == "" {
-		return time.Time{}, ""
+		return time.Time{}, "", false
 	}
 	e := s.Lookup(ctx, a)
 	if e.Result != Yes {
-		return time.Time{}, ""
+		return time.Time{}, "", e.Result == Failed
 	}
-	return e.Created, e.Plan
+	return e.Created, e.Plan, false
 }

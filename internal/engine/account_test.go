@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -49,5 +50,46 @@ func TestLoginsOfOneAccount(t *testing.T) {
 		if rec.Recipients[0].Status != "4.7.1" || rec.Account != "joe@mx.test" {
 			t.Errorf("explained: %+v", rec)
 		}
+	})
+}
+
+// TestADirectoryThatFailsMakesNobodyNew: an account of years whose first mail comes while the
+// directory is away is of unknown age, and that mail is not remembered as its first.
+func TestADirectoryThatFailsMakesNobodyNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const day = 24 * time.Hour
+		down := true
+		l := newLimited(t, []ratelimit.Limit{ratelimit.Ramp(ratelimit.Step{Until: 30 * day, Max: 1})}, func(o *Options) {
+			o.Limits.Born = func(_ context.Context, account string) Birth {
+				switch {
+				case down:
+					return Birth{Failed: true}
+				case account == "customer":
+					return Birth{Created: time.Now().Add(-1000 * day)}
+				}
+				return Birth{}
+			}
+		})
+		time.Sleep(day)
+		l.accounts.Age("seen", time.Time{}, time.Now())
+		time.Sleep(day)
+		v := l.Connect(nameless)
+		defer v.Close()
+		check := func(step, account, want string) {
+			t.Helper()
+			sendOne(v, account, toUser)
+			if got := actions(sendOne(v, account, toUser)); got != want {
+				t.Errorf("%s, %s: %s, want %s\n%s", step, account, got, want, l.log)
+			}
+		}
+		check("away", "customer", "continue")
+		check("away", "newcomer", "continue")
+		check("away", "seen", "tempfail") // since when it is here is known without the directory
+		if n := l.accounts.Stats().Keys; n != 1 {
+			t.Errorf("%d accounts are known, want the one of before", n)
+		}
+		down = false
+		check("back", "customer", "continue")
+		check("back", "newcomer", "tempfail")
 	})
 }

@@ -151,7 +151,11 @@ func TestTheBudgetIsOneForAll(t *testing.T) {
 			}
 			now := time.Now()
 			o.Limits = Limits{
-				Rules: rules, Store: ratelimit.NewTable(ratelimit.Options{}, now), Born: o.Recipients.Directory.Account,
+				Rules: rules, Store: ratelimit.NewTable(ratelimit.Options{}, now),
+				Born: func(ctx context.Context, account string) (b Birth) {
+					b.Created, b.Plan, b.Failed = o.Recipients.Directory.Account(ctx, account)
+					return b
+				},
 				Accounts: ratelimit.NewAccounts(ratelimit.AccountOptions{}, ratelimit.Secret{1}, now),
 			}
 		})

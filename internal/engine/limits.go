@@ -18,10 +18,17 @@ import (
 type Limits struct {
 	Rules    *ratelimit.Rules
 	Store    ratelimit.Store
-	Accounts *ratelimit.Accounts                                           // since when each is known
-	Born     func(ctx context.Context, account string) (time.Time, string) // what the operator's file and directory say: when it was made, the zero time if nothing, and its plan; nil for neither
-	Watch    LimitWatch                                                    // nil: nobody
-	Now      func() time.Time                                              // nil: time.Now, of the process: limits must not follow a clock that steps
+	Accounts *ratelimit.Accounts                             // since when each is known
+	Born     func(ctx context.Context, account string) Birth // what the operator's file and directory say; nil for neither
+	Watch    LimitWatch                                      // nil: nobody
+	Now      func() time.Time                                // nil: time.Now, of the process: limits must not follow a clock that steps
+}
+
+// A Birth is what is said of an account.
+type Birth struct {
+	Created time.Time // zero: nothing
+	Plan    string    // "": nothing
+	Failed  bool      // somebody who may know more could not be asked
 }
 
 func (l *Limits) now() time.Time {
@@ -120,7 +127,7 @@ func (v *Visit) limitSubject(now time.Time) *ratelimit.Subject {
 }
 
 func (v *Visit) limitAge(s *ratelimit.Subject, now time.Time) {
-	var created time.Time
+	var born Birth
 	l := &v.e.o.Limits
 	if l.Born != nil {
 		patience := v.e.o.Budget / 2
@@ -128,13 +135,15 @@ func (v *Visit) limitAge(s *ratelimit.Subject, now time.Time) {
 			patience = min(patience, v.tx.deadline.Sub(v.e.o.Now()))
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		created, s.Plan = l.Born(ctx, s.Account)
+		born = l.Born(ctx, s.Account)
 		cancel()
 	}
+	created := born.Created
+	s.Plan = born.Plan
 	login := ratelimit.AccountKey(v.tx.mail.Account)
 	switch {
 	case l.Accounts == nil:
-	case v.trace != nil:
+	case v.trace != nil || created.IsZero() && born.Failed: // it may be there for years
 		s.Age = l.Accounts.Peek(s.Account, now)
 		if login != s.Account {
 			if age := l.Accounts.Peek(login, now); age.AtLeast > s.Age.AtLeast {

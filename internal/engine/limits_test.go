@@ -434,7 +434,7 @@ func TestTheRamp(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLimited(t, []ratelimit.Limit{ratelimit.Ramp(ratelimit.Step{Until: 30 * day, Max: 2})}, func(o *Options) {
 					if tt.born > 0 {
-						o.Limits.Born = func(context.Context, string) (time.Time, string) { return time.Now().Add(-tt.born), "" }
+						o.Limits.Born = func(context.Context, string) Birth { return Birth{Created: time.Now().Add(-tt.born)} }
 					}
 				})
 				l.accounts.SetLearn(tt.learn)

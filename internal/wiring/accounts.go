@@ -8,6 +8,7 @@ import (
 	"mailprofiled/internal/accounts"
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/directory"
+	"mailprofiled/internal/engine"
 )
 
 // LoadAccounts opens the operator's file of accounts; nil where the configuration
@@ -50,22 +51,23 @@ func AccountProblems(named config.AccountsFile, said []accounts.Problem) []confi
 
 // born tells since when an account is there, and on which plan: by the file, and what
 // that does not say by the directory. It waits for the latter as long as ctx.
-func born(file *accounts.File, stack *directory.Stack) func(ctx context.Context, account string) (time.Time, string) {
+func born(file *accounts.File, stack *directory.Stack) func(ctx context.Context, account string) engine.Birth {
 	if file == nil && stack == nil {
 		return nil
 	}
-	return func(ctx context.Context, account string) (time.Time, string) {
+	return func(ctx context.Context, account string) engine.Birth {
 		var a accounts.Account
+		var b engine.Birth
 		if file != nil {
 			a, _ = file.Find(account)
 		}
 		if a.Created.IsZero() || a.Plan == "" {
-			created, plan := stack.Account(ctx, account)
-			if a.Created.IsZero() {
-				a.Created = created
-			}
-			a.Plan = cmp.Or(a.Plan, plan)
+			b.Created, b.Plan, b.Failed = stack.Account(ctx, account)
 		}
-		return a.Created, a.Plan
+		if !a.Created.IsZero() {
+			b.Created = a.Created
+		}
+		b.Plan = cmp.Or(a.Plan, b.Plan)
+		return b
 	}
 }

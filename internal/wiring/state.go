@@ -69,6 +69,7 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 		c.Blocks.Track()
 		kept.Add("limits", limitSpace{c.Table})
 		kept.Add("accounts", accountSpace{c.Accounts})
+		kept.Add("learning", learningSpace{c.Accounts})
 		kept.Add("exceptions", c.Grants)
 		kept.Add("blocks", blockSpace{c.Blocks})
 		kept.Add("hijack", hijackSpace{c.Hijack})
