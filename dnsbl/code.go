@@ -316,6 +316,12 @@ func (l *List) read(to []Match, addrs []netip.Addr) (State, string, []Match) {
 	return state, reason, to
 }
 
+// Lists reports whether the list would speak against a client by this answer alone.
+func (l *List) Lists(answer netip.Addr) bool {
+	state, _, matches := l.read(nil, []netip.Addr{answer})
+	return state == Hit && Weigh(matches) > 0
+}
+
 // Weigh adds up the points of what a list answered: the sum of its codes, but at
 // most the heaviest plus 2, and likewise for codes that speak for the client. A
 // code of kind Error beats all others: then nothing is known.

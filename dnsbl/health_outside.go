@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // outside is what is known of whether questions get out into the world and answers
@@ -159,14 +161,17 @@ func (h *Health) neverAnswered(now time.Time) bool {
 
 // outsideName is a name that nobody has, under a domain of the top level that a list in
 // use is under, of one that fails if there is one. It holds no key: that would stand
-// further to the left. The lock is held.
+// further to the left. A domain that is none of the world's, as "lan", a resolver may know
+// by itself. The lock is held.
 func (h *Health) outsideName() string {
 	top := "com"
 	for _, w := range h.roster.Load().all {
-		zone := strings.TrimSuffix(w.list.Load().Zone, ".")
-		if dot := strings.LastIndexByte(zone, '.'); dot >= 0 {
-			top = zone[dot+1:]
+		zone := strings.ToLower(strings.TrimSuffix(w.list.Load().Zone, "."))
+		last := zone[strings.LastIndexByte(zone, '.')+1:]
+		if _, icann := publicsuffix.PublicSuffix("x." + last); !icann {
+			continue
 		}
+		top = last
 		if !w.state.failing.IsZero() {
 			break
 		}

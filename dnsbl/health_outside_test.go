@@ -409,3 +409,26 @@ func TestTestedWaitsForTheFirstTests(t *testing.T) {
 		<-done
 	})
 }
+
+func TestOutsideNames(t *testing.T) {
+	for _, c := range []struct{ zones, failing, want string }{
+		{"bl.spamcop.net", "", "net"}, {"bl.spamcop.net,list.dnswl.org", "", "org"}, {"bl.spamcop.net,list.dnswl.org", "bl.spamcop.net", "net"},
+		{"traps.lan", "traps.lan", "com"}, {"traps.lan,list.dnswl.org", "traps.lan", "org"}, {"{key}.zen.DQ.spamhaus.NET", "", "net"}, {"", "", "com"},
+	} {
+		h := NewHealth(HealthOptions{})
+		var lists []List
+		for zone := range strings.SplitSeq(c.zones, ",") {
+			lists = append(lists, List{ID: zone, Zone: zone})
+		}
+		h.Use(lists, &fakeAsker{answer: sound}, testEvery)
+		for _, w := range h.roster.Load().all {
+			if w.id == c.failing {
+				w.state.failing = time.Now()
+			}
+		}
+		label, top, _ := strings.Cut(h.outsideName(), ".")
+		if top != c.want || len(label) != 20 {
+			t.Errorf("%s, %s fails: %s.%s, want %s", c.zones, c.failing, label, top, c.want)
+		}
+	}
+}

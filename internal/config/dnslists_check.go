@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ func (l *loader) checkDNSLists(c *Config) {
 			continue
 		}
 		a.terms()
+		a.wide()
 	}
 	l.checkListKeys(c)
 	l.checkListPoints(c)
@@ -223,6 +225,18 @@ func (a *advice) terms() {
 		remedy = "get a key from its operator, for [lists.keys], or remove it"
 	}
 	a.s.warn(a.tells(strings.Join(what, ", ")), a.instead(remedy))
+}
+
+// refusing is an answer by which many lists refuse who asks through a public resolver.
+var refusing = netip.AddrFrom4([4]byte{127, 255, 255, 254})
+
+// wide tells of codes of the operator's own that read refusals as listings: by far the
+// commonest way in which lists refuse good mail.
+func (a *advice) wide() {
+	if a.list.Lists(refusing) {
+		a.s.warn(a.says("a code of it takes "+refusing.String()+" for a listing, by which lists refuse"),
+			`write the codes that it has, or add { answer = "127.255.255.0/24", kind = "error" }`)
+	}
 }
 
 // limitsOf are the terms of use: "as zen" and "as above" are those of the
