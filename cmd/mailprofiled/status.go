@@ -59,7 +59,7 @@ func printStatus(s *admin.Status, w io.Writer) {
 	row("metrics", "%s", webText(s.Web))
 	row("sessions", "%d open of %d, %d since the start, %d without a place", s.Sessions.Open, s.Sessions.Limit, s.Sessions.Total, s.Sessions.Limited+s.Sessions.TurnedAway)
 	if s.MTA == nil {
-		row("MTA", "no MTA has connected yet: attach it as README says, under \"Attach it\"")
+		row("MTA", "no MTA has connected yet: \"mailprofiled attach\" prints its lines, \"mailprofiled doctor\" what is in the way")
 	} else {
 		row("MTA", "%s, last command %s", mtaName(s.MTA), ago(s.MTA.LastCommand))
 		row("", "negotiated %s: %s", ago(s.MTA.Negotiated), negotiated(s.MTA))

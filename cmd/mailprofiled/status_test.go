@@ -119,7 +119,7 @@ config     /etc/mailprofiled/mailprofiled.toml, loaded 1h30m ago
 listening  unix:/run/mailprofiled/milter.sock inet:127.0.0.1:8891
 metrics    nowhere: admin.listen is off, or could not be opened (see the log)
 sessions   3 open of 4000, 12345 since the start, 5 without a place
-MTA        no MTA has connected yet: attach it as README says, under "Attach it"
+MTA        no MTA has connected yet: "mailprofiled attach" prints its lines, "mailprofiled doctor" what is in the way
 verdicts   none yet
 findings   none yet
 DNS        127.0.0.1:53 DOWN, 1.2 ms, 3 of 4567 queries failed

@@ -235,6 +235,9 @@ func TestPostfix(t *testing.T) {
 		{"holds while down", strings.Replace(good, "tempfail", "quarantine", 1), nil, "postfix-down", Warning, "on hold", attachLine},
 		{"holds up mail in monitor mode", good, func(f *Facts) { f.Status.Mode = "monitor" }, "postfix-down", Note, "monitor", "default_action=accept"},
 		{"waits too short", strings.Replace(good, "command_timeout=30s", "command_timeout=5s", 1), nil, "postfix-waits", Error, "5s for an answer", attachLine},
+		{"nobody may try, and the bits tell", good, func(f *Facts) { f.Reach = nil }, "postfix-socket", Error, "/var/spool/postfix", "postfix"},
+		{"nobody may try TCP", "inet:127.0.0.1:8891", func(f *Facts) { f.Reach, f.Status.Listen = nil, []string{"inet:127.0.0.1:8891"} }, "postfix-socket", Note, "takes root", "doctor"},
+		{"a user that is not there", good, func(f *Facts) { f.Postfix.Owner = "nobody-by-that-name" }, "postfix-socket", Note, "not known", ""},
 		{"out of reach", good, func(f *Facts) {
 			f.Reach = func(context.Context, Who, string, string) error { return errors.New("refused") }
 		}, "postfix-socket", Error, "/var/spool/postfix", ""},
