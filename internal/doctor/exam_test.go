@@ -264,6 +264,18 @@ func TestPostfix(t *testing.T) {
 	}
 }
 
+// TestSubmissionHasADoor: where there is one for submission, that is what it is to ask.
+func TestSubmissionHasADoor(t *testing.T) {
+	f := mtaSite(t, "unix:mailprofiled/milter.sock")
+	f.Status.Doors = append(f.Status.Doors, admin.Door{Listen: "unix:/var/spool/postfix/mailprofiled/submission.sock", Role: "submission"})
+	f.Postfix = attach.ParsePostfix("queue_directory = /var/spool/postfix\nconfig_directory = /etc/postfix\nmail_owner = root\nsmtpd_milters = unix:mailprofiled/milter.sock\n",
+		"smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd -o smtpd_milters=\n", nil)
+	all := findings(f)
+	if len(all) != 1 || all[0].ID != "postfix-submission" || !strings.HasPrefix(all[0].Remedy[0], "postconf -P 'submission/inet/smtpd_milters={ unix:mailprofiled/submission.sock,") {
+		t.Errorf("got %+v", all)
+	}
+}
+
 // TestBehindPostscreen: the service that postscreen hands over to is of another type.
 func TestBehindPostscreen(t *testing.T) {
 	f := mtaSite(t, "")

@@ -24,12 +24,14 @@ type mta struct {
 
 // mtas looks at what the MTAs of this machine are told.
 func (e *exam) mtas(ctx context.Context) {
-	ours := attach.Ours{Config: e.ConfigPath, Budget: e.budget(), Enforce: e.enforce(), Sockets: e.mxPlaces()}
+	ours := func(a *attach.Asker) attach.Ours {
+		return attach.Ours{Config: e.ConfigPath, Budget: e.budget(), Enforce: e.enforce(), Sockets: e.placesFor(a.Submission)}
+	}
 	if e.PostfixErr != nil {
 		e.unread("postfix", "Postfix", e.PostfixErr)
 	}
 	if p := e.Postfix; p != nil {
-		e.mta(ctx, &mta{"postfix", "Postfix", p.Owner, p.Askers(), func(a *attach.Asker) []string { return postfixLines(p, a, ours) }})
+		e.mta(ctx, &mta{"postfix", "Postfix", p.Owner, p.Askers(), func(a *attach.Asker) []string { return postfixLines(p, a, ours(a)) }})
 		e.postfixOnly(p)
 	}
 	if e.SendmailErr != nil {
@@ -55,26 +57,31 @@ func (e *exam) unread(kind, name string, err error) {
 	e.say(Note, kind+"-attached", "", []string{"sudo mailprofiled doctor"}, "what %s is told could not be seen: %v", name, err)
 }
 
-// mxPlaces are the places for a line of main.cf, those of submission aside.
-func (e *exam) mxPlaces() []string {
-	if e.Status == nil {
-		var all []string
-		if e.Config != nil {
-			for _, d := range e.Config.Doors() {
-				if d.Role != "submission" {
-					all = append(all, d.Listen)
-				}
-			}
-		}
-		return all
-	}
-	var all []string
-	for _, d := range e.Status.Doors {
-		if d.Role != "submission" {
-			all = append(all, d.Listen)
+// placesFor are the places for a line of main.cf: those of submission are for
+// submission, where there are any, and for nothing else.
+func (e *exam) placesFor(submission bool) []string {
+	var mx, sub []string
+	add := func(place, role string) {
+		if role == "submission" {
+			sub = append(sub, place)
+		} else {
+			mx = append(mx, place)
 		}
 	}
-	return all
+	switch {
+	case e.Status != nil:
+		for _, d := range e.Status.Doors {
+			add(d.Listen, d.Role)
+		}
+	case e.Config != nil:
+		for _, d := range e.Config.Doors() {
+			add(d.Listen, d.Role)
+		}
+	}
+	if submission && len(sub) > 0 {
+		return sub
+	}
+	return mx
 }
 
 // postfixLines attaches a service of Postfix.
