@@ -64,6 +64,14 @@ func replyText(a engine.Answer) string {
 	return head + escape(text, maxReply-len(head)-len(tail)) + tail
 }
 
+// Spoken is the line of an answer as the client reads it. It is "" for one that lets go on.
+func Spoken(a engine.Answer) string {
+	if a.Action == profile.Continue {
+		return ""
+	}
+	return strings.ReplaceAll(replyText(a), "%%", "%") // the MTA does so with what it is given
+}
+
 // minSentence is how much of a sentence a link must leave room for.
 const minSentence = 60
 

@@ -19,6 +19,7 @@ import (
 	"mailprofiled/internal/config"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/notify"
+	"mailprofiled/internal/records"
 	"mailprofiled/internal/store"
 	"mailprofiled/internal/systemd"
 	"mailprofiled/internal/wiring"
@@ -47,6 +48,7 @@ type daemon struct {
 	state   *store.Store     // which keeps them; nil: nothing is kept
 	teller  *notify.Sender   // tells somebody of what cannot wait
 	host    string           // our name, for that
+	records *records.Log     // what stands behind answers
 	server  *milter.Server
 	doors   doors
 
@@ -111,6 +113,8 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 		return err
 	}
 	defer d.closeState()
+	d.records = wiring.OpenRecords(cfg, d.recordsDir(), d.logger)
+	defer d.closeRecords() // before the directory is let go
 	d.tellNoServers(cfg)
 	d.openShare(cfg)
 	defer d.counted.CloseShare()
@@ -176,6 +180,7 @@ func (d *daemon) serveMTAs(ctx context.Context) error {
 func (d *daemon) serveBeside(ctx context.Context, all *sync.WaitGroup) {
 	if l := d.doors.control; l != nil {
 		control := admin.Control{Status: d.status, Reload: d.reload, Explain: d.explain, Limits: d.limits, Accounts: accountDesk{d}, Blocks: accountDesk{d}, Teacher: accountDesk{d}, Servers: serverDesk{d}, Logger: d.logger}
+		control.Why = d.why
 		all.Go(func() { d.complain("the control socket is lost", control.Serve(ctx, l)) })
 	}
 	if l := d.doors.web; l != nil {

@@ -171,6 +171,12 @@ func printRecord(rec *engine.Record, to io.Writer) {
 	}
 	row("identity:", identity)
 	row("policy:", rec.Policy+" ("+rec.Mode+")")
+	if !rec.When.IsZero() {
+		row("when:", rec.When.UTC().Format("2006-01-02 15:04:05 UTC")+takenText(rec))
+	}
+	if rec.Queue != "" {
+		row("queue id:", plain(rec.Queue))
+	}
 	tw.Flush()
 
 	fmt.Fprintln(w, "\nlook-ups:")
@@ -179,10 +185,17 @@ func printRecord(rec *engine.Record, to io.Writer) {
 		if l.Stale {
 			stale = " (stale)"
 		}
-		row("  "+plain(l.Question), l.Type, plain(strings.Join(l.Answer, " "))+stale, l.Source, fmt.Sprintf("%.1f ms", l.MS))
+		took := fmt.Sprintf("%.1f ms", l.MS)
+		if l.AgeS > 0 {
+			took = age(time.Duration(l.AgeS*float64(time.Second))) + " old"
+		}
+		row("  "+plain(l.Question), l.Type, plain(strings.Join(l.Answer, " "))+stale, l.Source, took)
 	}
 	noneIf(len(rec.Lookups) == 0, w)
 	tw.Flush()
+	if rec.LookupsMore > 0 {
+		fmt.Fprintf(w, "  and %d more\n", rec.LookupsMore)
+	}
 	if len(rec.ListsAway) > 0 {
 		fmt.Fprintln(w, "\nlists not asked:")
 	}
@@ -199,11 +212,22 @@ func printRecord(rec *engine.Record, to io.Writer) {
 	tw.Flush()
 	fmt.Fprintf(w, "\nscore: %g\n", rec.Score)
 	for _, rcpt := range rec.Recipients {
-		printRecipient(rcpt, rec.ID, w)
+		printRecipient(rcpt, rec, w)
+	}
+	if rec.RecipientsMore > 0 {
+		fmt.Fprintf(w, "\nand %s more\n", count(rec.RecipientsMore, "recipient"))
 	}
 }
 
-func printRecipient(rcpt engine.RecordRecipient, id string, w io.Writer) {
+// takenText says what became of a visit that was.
+func takenText(rec *engine.Record) string {
+	if rec.Taken {
+		return ", and the message was taken"
+	}
+	return ", and no message was taken"
+}
+
+func printRecipient(rcpt engine.RecordRecipient, rec *engine.Record, w io.Writer) {
 	name := "some valid user"
 	if rcpt.Rcpt != "" {
 		name = plain(rcpt.Rcpt)
@@ -215,8 +239,15 @@ func printRecipient(rcpt engine.RecordRecipient, id string, w io.Writer) {
 	for _, line := range rcpt.Directory {
 		fmt.Fprintf(w, "  directory: %s\n", plain(line))
 	}
-	if rcpt.Code != 0 {
-		fmt.Fprintf(w, "  %d %s %s [%s]\n", rcpt.Code, rcpt.Status, rcpt.Text, id)
+	switch {
+	case rcpt.Code == 0:
+	case rcpt.Reply != "":
+		fmt.Fprintf(w, "  %s\n", plain(rcpt.Reply))
+	default:
+		fmt.Fprintf(w, "  %d %s %s [%s]\n", rcpt.Code, rcpt.Status, rcpt.Text, rec.ID)
+		if !rec.When.IsZero() {
+			fmt.Fprintln(w, "  not said: in monitor mode everything goes on")
+		}
 	}
 }
 

@@ -118,6 +118,7 @@ func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, has
 	if g.second = g.beside(parts); g.second != nil {
 		parts.Second = d.trial.For(g.second)
 	}
+	parts.Recorder = wiring.Recorder{Log: d.records} // of what is spoken, not of a candidate's
 	g.engine = wiring.NewEngine(cfg, parts)
 	g.users.Store(1)
 	return g
@@ -147,6 +148,7 @@ func (d *daemon) begin(next *generation) *generation {
 	d.logProblems(d.counted.Known.Begin(next.directory, namedAt(next.cfg, "directory.files"), first))
 	d.tellLimits(next.cfg)
 	d.trial.Use(next.second, time.Now())
+	d.records.Set(next.cfg.Records.Keep, next.cfg.Records.Bytes)
 	return d.current.Swap(next)
 }
 

@@ -34,6 +34,7 @@ func commands() []command {
 		{"serve", "run the daemon in the foreground", runServe},
 		{"check", "read the whole configuration and print every mistake", runCheck},
 		{"explain", "judge one visit now, and say why", runExplain},
+		{"why", "tell what stood behind an answer, by the id in it", runWhy},
 		{"replay", "tell what the policy would have done to mail already seen", runReplay},
 		{"status", "tell how the running daemon is", runStatus},
 		{"lists", "tell how each DNS list is, and what it does here", runLists},

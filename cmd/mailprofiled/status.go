@@ -104,6 +104,7 @@ func printStatus(s *admin.Status, w io.Writer) {
 		row("shared", "%s", plain(sharedText(s.Shared, s.Now)))
 	}
 	row("state", "%s", stateText(s))
+	row("records", "%s", recordsText(s))
 	row("log", "%s lost", count(int(s.Log.LostLines), "line"))
 	tw.Flush()
 	printCandidate(s, w)
@@ -137,6 +138,9 @@ func attention(s *admin.Status) []string {
 	}
 	if k := &s.Store; k.Path != "" && !k.Kept {
 		say("the state is not kept on disk, since %s ago: %s. %s", age(s.Now.Sub(k.Since)), plain(k.Error), plain(k.Remedy))
+	}
+	if r := &s.Records; r.Error != "" {
+		say("records are in memory only, since %s ago: %s. %s", age(s.Now.Sub(r.Since)), plain(r.Error), plain(r.Remedy))
 	}
 	for _, rule := range s.Local {
 		for _, f := range rule.Files {
@@ -371,6 +375,22 @@ func listsText(lists []admin.DNSList) string {
 	text := fmt.Sprintf("%d of %d up", len(lists)-len(away), len(lists))
 	if len(away) > 0 {
 		text += "; not counted: " + strings.Join(away, ", ")
+	}
+	return text
+}
+
+// recordsText says what is kept for why.
+func recordsText(s *admin.Status) string {
+	r := &s.Records
+	if r.KeepS == 0 {
+		return "none: records.keep is \"0\""
+	}
+	text := fmt.Sprintf("%d since the start, %d lost; %s of %s in %s", r.Records, r.Lost, size(r.Bytes), size(r.Limit), plain(r.Path))
+	if !r.Kept {
+		text = fmt.Sprintf("%d since the start, %d lost; in memory only, the newest of them", r.Records, r.Lost)
+	}
+	if !r.Oldest.IsZero() {
+		text += ", the oldest " + age(s.Now.Sub(r.Oldest)) + " old"
 	}
 	return text
 }

@@ -42,7 +42,10 @@ func TestPrintStatus(t *testing.T) {
 			Limits: admin.LimitStatus{InForce: 3, ByAge: true, Learning: true, Learnt: now.Add(30 * 24 * time.Hour)},
 			Hijack: admin.HijackStatus{Action: "report", Accounts: 300, Events: 1, Learning: true, Learnt: now.Add(24 * time.Hour)},
 			Store:  admin.Store{Path: "/var/lib/mailprofiled", Kept: true, Bytes: 5 << 20, Accounts: 321, Counters: 987},
-			Lists:  []admin.DNSList{{List: "spamcop", State: "up"}, {List: "psbl", State: "up"}},
+			Records: admin.Records{
+				Path: "/var/lib/mailprofiled", KeepS: 30 * 24 * 3600, Limit: 200 << 20, Kept: true, Records: 4567, Lost: 2, Bytes: 3 << 20, Oldest: now.Add(-50 * time.Hour),
+			},
+			Lists: []admin.DNSList{{List: "spamcop", State: "up"}, {List: "psbl", State: "up"}},
 			Local: []admin.LocalRule{
 				{Where: "mailprofiled.toml:31", Action: "deny", Owner: "jo", Hits: 7, Last: now.Add(-time.Hour), Expires: now.Add(24 * time.Hour), State: "active"},
 				{Where: "conf.d/10.toml:2", Action: "allow", State: "unused", Files: []admin.LocalFile{
@@ -81,6 +84,7 @@ lists      2 of 2 up
 limits     3 in force; those by age only report on accounts first seen before 2026-12-24 03:00 UTC
 hijack     report, 300 accounts remembered; nobody is suspected before 2026-11-25 03:00 UTC; 1 account seemed stolen: mailprofiled accounts suspects
 state      321 accounts, 987 counters of limits, 5 MiB in /var/lib/mailprofiled
+records    4567 since the start, 2 lost; 3 MiB of 200 MiB in /var/lib/mailprofiled, the oldest 2d02h old
 log        0 lines lost
 
 local rules:
@@ -100,6 +104,7 @@ local rules:
 			s.Lists[1].State = "silent"
 			s.Limits = admin.LimitStatus{Learning: true}
 			s.Store.Kept, s.Store.Error, s.Store.Remedy, s.Store.Since = false, "no space left on device", "Make room", now.Add(-3*time.Minute)
+			s.Records.Kept, s.Records.Error, s.Records.Remedy, s.Records.Since, s.Records.Oldest = false, "no space left on device", "make room there", now.Add(-2*time.Minute), time.Time{}
 			s.Local = []admin.LocalRule{{Where: "m.toml:9", Action: "deny", State: "expired", Files: []admin.LocalFile{
 				{File: "/etc/deny.txt", Entries: 1, Hits: 1, Loaded: now.Add(-time.Hour), Trouble: "/etc/deny.txt: binary data, not a list; see what has been put there"},
 			}}}
@@ -109,6 +114,7 @@ local rules:
 !   "m.toml:3: dns.budget is 5: no unit; \x1b[31mwrite"
 ! no DNS server answers: most of what is judged is unknown, and passes. Look at: mailprofiled check --dns
 ! the state is not kept on disk, since 3m00s ago: no space left on device. Make room
+! records are in memory only, since 2m00s ago: no space left on device. make room there
 ! a list has changed and cannot be used; the version read 1h00m ago is in use: /etc/deny.txt: binary data, not a list; see what has been put there
 ! 5 sessions found no place, and were answered by milter.on_failure: raise milter.max_sessions
 ! 2 panics of ours, answered by milter.on_failure: please report them, with the log
@@ -134,6 +140,7 @@ lists      1 of 2 up; not counted: psbl (silent)
 limits     0 in force
 hijack     report, 300 accounts remembered; nobody is suspected before 2026-11-25 03:00 UTC; 1 account seemed stolen: mailprofiled accounts suspects
 state      321 accounts, 987 counters of limits; not kept in /var/lib/mailprofiled since 3m00s ago
+records    4567 since the start, 2 lost; in memory only, the newest of them
 log        1 line lost
 
 local rules:

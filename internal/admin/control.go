@@ -27,6 +27,7 @@ type Control struct {
 	Blocks   Blocks
 	Teacher  Teacher
 	Servers  Servers
+	Why      func(context.Context, WhyQuery) (*Why, error) // its errors are the operator's mistakes, or of the disk
 	Logger   *slog.Logger
 }
 
@@ -60,6 +61,7 @@ func (c *Control) handler() http.Handler {
 	c.blockRoutes(mux)
 	c.learningRoutes(mux)
 	c.serverRoutes(mux)
+	c.whyRoute(mux)
 	return mux
 }
 

@@ -47,11 +47,12 @@ type Status struct {
 
 	Candidate *Candidate `json:"candidate"` // a policy that is tried; null for none
 
-	Store  Store       `json:"store"`
-	Shared *Shared     `json:"shared"` // limits that machines count together; null: they do not
-	Lists  []DNSList   `json:"lists"`  // in the order of lists.use
-	Local  []LocalRule `json:"local"`  // the operator's own rules, in their order
-	Geo    []Database  `json:"geo"`    // databases in use
+	Store   Store       `json:"store"`
+	Records Records     `json:"records"`
+	Shared  *Shared     `json:"shared"` // limits that machines count together; null: they do not
+	Lists   []DNSList   `json:"lists"`  // in the order of lists.use
+	Local   []LocalRule `json:"local"`  // the operator's own rules, in their order
+	Geo     []Database  `json:"geo"`    // databases in use
 }
 
 // LimitStatus is how limits are. All of them: see Limits.
@@ -66,6 +67,23 @@ type LimitStatus struct {
 type BlockedStatus struct {
 	Accounts int       `json:"accounts"`
 	Newest   time.Time `json:"newest,omitzero"` // since when the last of them is blocked
+}
+
+// Records is how what stands behind answers is kept.
+type Records struct {
+	Path    string    `json:"path"`   // "" where they are in memory only
+	KeepS   float64   `json:"keep_s"` // for so long; 0: nothing is recorded
+	Limit   int64     `json:"limit"`  // bytes
+	Sample  float64   `json:"sample"` // the share of plain answers among them
+	Kept    bool      `json:"kept"`   // they are on disk within a second
+	Error   string    `json:"error"`
+	Remedy  string    `json:"remedy"`
+	Since   time.Time `json:"since,omitzero"` // of the error
+	Errors  uint64    `json:"errors"`
+	Records uint64    `json:"records"` // since the start
+	Lost    uint64    `json:"lost"`
+	Bytes   int64     `json:"bytes"`
+	Oldest  time.Time `json:"oldest,omitzero"` // as of when there are records
 }
 
 // Store is how what outlives the daemon is kept: counters of limits, and since when accounts are

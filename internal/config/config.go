@@ -36,6 +36,7 @@ type Config struct {
 	HelpURL   string          // with {id} and {finding}; "" for none
 	Retry     Retry
 	Memory    Memory
+	Records   Records
 	Exempt    Exempt
 	Lists     Lists
 	Local     []LocalRule // in their order

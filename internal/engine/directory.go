@@ -25,6 +25,7 @@ type Recipients struct {
 type mailbox struct {
 	address directory.Address
 	answer  *asked[directory.Answer]
+	took    time.Duration // once it has been asked
 }
 
 // askMailbox starts the question whether a recipient exists; nil where there is none:
@@ -50,7 +51,8 @@ func (v *Visit) askMailbox(rcpt *profile.Recipient, deadline time.Time) *mailbox
 		ctx, cancel := context.WithTimeout(ctx, deadline.Sub(began))
 		defer cancel()
 		answer := d.Lookup(ctx, m.address)
-		v.trace.mailbox(m.address, answer, v.e.o.Now().Sub(began))
+		m.took = v.e.o.Now().Sub(began)
+		v.trace.mailbox(m.address, answer, m.took)
 		set(answer)
 	})
 	return m
@@ -196,8 +198,10 @@ func (v *Visit) harvestAtMail() (Answer, bool) {
 		return Answer{}, false
 	}
 	v.tx.took = max(v.tx.took, v.e.o.Now().Sub(begun))
-	if v.tx.note(verdict, nil, StageMail) {
+	place, first := v.tx.note(&verdict, nil, StageMail)
+	if first {
 		v.observed(&verdict, StageMail)
 	}
+	v.keep(place, &verdict, nil, nil)
 	return v.reply(verdict), true
 }

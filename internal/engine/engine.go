@@ -79,6 +79,8 @@ type Options struct {
 	Hash         *logging.Hasher  // of mail addresses in log lines; nil: they stand there as they are
 	HashUnknown  *logging.Hasher  // of recipients that are known not to exist, whatever Hash is; nil: one by a key of the process's own
 	Observer     Observer         // nil: nobody counts
+	Recorder     Recorder         // nil: nothing is recorded
+	Sample       float64          // the share of plain answers that are recorded too, 0 to 1
 	Now          func() time.Time // nil: time.Now
 }
 

@@ -118,7 +118,7 @@ func (v *Visit) explainRcpt(rcpt string, number int, deadline time.Time) RecordR
 	verdict = v.limited(verdict, rcptOf) // reserved, and given back when the visit is closed
 	return RecordRecipient{
 		Rcpt: rcpt, Action: verdict.Action.String(), Code: verdict.Code, Status: verdict.Status,
-		Text: v.helpful(verdict), Score: verdict.Score, Findings: recordFindings(verdict.Findings),
+		Text: v.reply(verdict).helpful(), Score: verdict.Score, Findings: recordFindings(verdict.Findings),
 		Directory: v.whyMailbox(rcptOf, box),
 	}
 }
@@ -132,9 +132,8 @@ func (v *Visit) stage() string {
 	return StageRcpt
 }
 
-// helpful is the text of a verdict with the link that the reply would carry.
-func (v *Visit) helpful(verdict profile.Verdict) string {
-	a := v.reply(verdict)
+// helpful is the text of an answer with the link that the reply would carry.
+func (a Answer) helpful() string {
 	if a.Help != "" {
 		return a.Text + "; see " + a.Help
 	}
@@ -156,5 +155,5 @@ func (v *Visit) fill(rec *Record) {
 	rec.Findings = recordFindings(v.tx.judgement.Findings)
 	rec.Identity = RecordIdentity(v.tx.judgement.Identity)
 	rec.Lookups = v.trace.all()
-	rec.ListsAway = v.listsAway()
+	rec.ListsAway = v.e.listsAway(v.tx.trust)
 }

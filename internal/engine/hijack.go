@@ -133,7 +133,8 @@ func (v *Visit) askAuthLists() {
 		ctx, cancel := context.WithTimeout(ctx, v.e.o.Budget)
 		defer cancel()
 		answers := lists.Ask(ctx, sub, nil)
-		v.trace.lists(lists, sub, answers)
+		v.trace.lists(lists, sub, answers, v.e.o.Now())
+		v.notes.addLists(ctx, sub, answers)
 		hits := accusers(sub, answers)
 		if watch := v.e.o.ListWatch; watch != nil {
 			var confirmed []listHit

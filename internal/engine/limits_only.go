@@ -37,8 +37,12 @@ func (v *Visit) answerLimits(rcpt *profile.Recipient, stage string) Answer {
 	v.heedBlock()
 	verdict := v.limited(tx.judgement.Decide(rcpt, false), rcpt)
 	tx.took = max(tx.took, v.e.o.Now().Sub(start))
-	if len(verdict.Findings) > 0 && tx.note(verdict, rcpt, stage) {
-		v.observed(&verdict, stage)
+	if len(verdict.Findings) > 0 {
+		place, first := tx.note(&verdict, rcpt, stage)
+		if first {
+			v.observed(&verdict, stage)
+		}
+		v.keep(place, &verdict, rcpt, nil)
 	}
 	if v.e.o.Monitor {
 		return Answer{}

@@ -81,7 +81,8 @@ func (v *Visit) lookupLists(ctx context.Context, beside []listHit, subjects []dn
 	asks := make([]func(), len(subjects))
 	for i, sub := range subjects {
 		answered := func(answers []dnsbl.Answer) {
-			v.trace.lists(v.e.o.Lists, sub, answers)
+			v.trace.lists(v.e.o.Lists, sub, answers, v.e.o.Now())
+			v.notes.addLists(ctx, sub, answers)
 			tell(i+1, appendHits(nil, sub, answers))
 		}
 		asks[i] = func() { answered(v.e.o.Lists.Ask(ctx, sub, answered)) }

@@ -130,7 +130,7 @@ func listFacts(hits []listHit) []profile.ListHit {
 
 // lists notes the questions about a subject, with {key} where a key stands in them;
 // not those that are still out, nor those that lists which are away were not asked.
-func (t *trace) lists(set *dnsbl.Set, sub dnsbl.Subject, answers []dnsbl.Answer) {
+func (t *trace) lists(set *dnsbl.Set, sub dnsbl.Subject, answers []dnsbl.Answer, now time.Time) {
 	if t == nil {
 		return
 	}
@@ -148,9 +148,17 @@ func (t *trace) lists(set *dnsbl.Set, sub dnsbl.Subject, answers []dnsbl.Answer)
 		}
 		t.add(at, RecordLookup{
 			Question: set.Question(sub, a.List), Type: "A", Answer: listAnswerText(a),
-			Source: source(a.Cached), MS: inMS(a.Took), Stale: a.Stale,
+			Source: source(a.Cached), MS: inMS(a.Took), AgeS: listAge(a, now), Stale: a.Stale,
 		})
 	}
+}
+
+// listAge is how old an answer out of the cache is, in seconds.
+func listAge(a *dnsbl.Answer, now time.Time) float64 {
+	if !a.Cached || a.Heard.IsZero() || now.Before(a.Heard) {
+		return 0
+	}
+	return inSeconds(now.Sub(a.Heard))
 }
 
 func listAnswerText(a *dnsbl.Answer) []string {

@@ -39,18 +39,18 @@ func (v *Visit) ownWords(verdict profile.Verdict, rcpt *profile.Recipient, deadl
 
 // listsAway are the lists that a client is judged without: a stranger by none that are for
 // those alone who log in, and these by no other.
-func (v *Visit) listsAway() []RecordListAway {
+func (e *Engine) listsAway(trust profile.Trust) []RecordListAway {
 	away := []RecordListAway{}
-	if v.e.o.Lists == nil || v.e.o.ListWatch == nil || v.tx.trust == profile.Exempt {
+	if e.o.Lists == nil || e.o.ListWatch == nil || trust == profile.Exempt {
 		return away
 	}
-	of := v.e.o.Lists.Lists()
-	for _, s := range v.e.o.ListWatch.Snapshot() {
+	of := e.o.Lists.Lists()
+	for _, s := range e.o.ListWatch.Snapshot() {
 		i := slices.IndexFunc(of, func(l dnsbl.List) bool { return l.ID == s.List })
 		if s.Counts || i < 0 {
 			continue
 		}
-		if at := of[i].Stages; v.tx.trust == profile.Stranger && at != dnsbl.StagesOf(dnsbl.Auth) || v.tx.trust == profile.Authenticated && at.Has(dnsbl.Auth) {
+		if at := of[i].Stages; trust == profile.Stranger && at != dnsbl.StagesOf(dnsbl.Auth) || trust == profile.Authenticated && at.Has(dnsbl.Auth) {
 			away = append(away, RecordListAway{s.List, s.Condition.String(), s.Reason, s.Remedy, s.Since, s.Missed})
 		}
 	}

@@ -51,10 +51,10 @@ type spoken struct {
 const maxSpoken = 32
 
 // note counts a verdict with those that are the same to the reader of the log,
-// and reports whether it is the first of its kind.
-func (tx *transaction) note(verdict profile.Verdict, rcpt *profile.Recipient, stage string) bool {
+// gives its place among tx.verdicts, -1 for none, and reports whether it is the first of its kind.
+func (tx *transaction) note(verdict *profile.Verdict, rcpt *profile.Recipient, stage string) (place int, first bool) {
 	if rcpt == nil && verdict.Action == profile.Continue {
-		return false // answered at MAIL, and it goes on: the recipients will say more
+		return -1, false // answered at MAIL, and it goes on: the recipients will say more
 	}
 	count, to, nobody := 0, "", false
 	if rcpt != nil {
@@ -66,15 +66,15 @@ func (tx *transaction) note(verdict profile.Verdict, rcpt *profile.Recipient, st
 		if s.verdict.Action == verdict.Action && s.verdict.Code == verdict.Code &&
 			s.verdict.Status == verdict.Status && s.findings == findings {
 			s.rcpts += count
-			return false
+			return i, false
 		}
 	}
 	if len(tx.verdicts) == maxSpoken {
 		tx.verdicts[maxSpoken-1].rcpts += count
-		return false
+		return maxSpoken - 1, false
 	}
-	tx.verdicts = append(tx.verdicts, spoken{verdict, findings, stage, count, to, nobody})
-	return true
+	tx.verdicts = append(tx.verdicts, spoken{*verdict, findings, stage, count, to, nobody})
+	return len(tx.verdicts) - 1, true
 }
 
 // logVerdicts writes a line for each distinct answer of the transaction. One

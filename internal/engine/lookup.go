@@ -36,6 +36,7 @@ func start[T any](v *Visit, pending T, ask func(ctx context.Context, set func(T)
 	if v.ctx == nil {
 		v.ctx, v.cancel = context.WithCancel(context.Background())
 	}
+	v.startNotes()
 	ctx, cancel := context.WithCancel(v.ctx)
 	a := &asked[T]{value: pending, done: make(chan struct{}), cancel: cancel}
 	set := func(value T) {
@@ -71,6 +72,7 @@ func (v *Visit) askReverse() {
 	v.rdns = start(v, profile.RDNS{Outcome: profile.Failed}, func(ctx context.Context, set func(profile.RDNS)) {
 		reverse := v.e.o.Resolver.Reverse(ctx, addr, func(partial resolver.Reverse) { set(rdnsOf(partial)) })
 		v.trace.reverse(addr, reverse)
+		v.notes.setReverse(ctx, reverse)
 		set(rdnsOf(reverse))
 	})
 }
@@ -214,6 +216,7 @@ func (v *Visit) host(ctx context.Context, at stage, name string) profile.Host {
 func (v *Visit) lookup(ctx context.Context, at stage, name string, qtype uint16) resolver.Answer {
 	answer := v.e.o.Resolver.Lookup(ctx, name, qtype)
 	v.trace.answer(at, name, qtype, answer)
+	v.notes.add(ctx, at, name, qtype, answer)
 	return answer
 }
 

@@ -27,6 +27,13 @@ type Record struct {
 	Identity   RecordIdentity    `json:"identity"`
 	Policy     string            `json:"policy"`
 	TookMS     float64           `json:"took_ms"`
+
+	// Of why alone.
+	When           time.Time `json:"when,omitzero"`            // of MAIL
+	Queue          string    `json:"queue,omitempty"`          // the MTA's name of the message
+	Taken          bool      `json:"taken,omitempty"`          // the MTA has taken it
+	RecipientsMore int       `json:"recipients_more,omitzero"` // that are not listed
+	LookupsMore    int       `json:"lookups_more,omitzero"`    // likewise
 }
 
 // A RecordFinding is a finding in a Record.
@@ -48,6 +55,7 @@ type RecordRecipient struct {
 	Text     string          `json:"text"`
 	Score    float64         `json:"score"`
 	Findings []RecordFinding `json:"findings"`
+	Reply    string          `json:"reply,omitempty"` // of why: the line as it was said; "" where nothing was
 
 	Directory []string `json:"directory,omitempty"` // what each source says of it, and by which line or question
 }
@@ -57,8 +65,9 @@ type RecordLookup struct {
 	Question string   `json:"question"`
 	Type     string   `json:"type"`
 	Answer   []string `json:"answer"` // what was found, "none", or "unknown: REASON"
-	Source   string   `json:"source"` // cache, dns, given
+	Source   string   `json:"source"` // cache, dns, given, daemon
 	MS       float64  `json:"ms"`
+	AgeS     float64  `json:"age_s,omitempty"` // of an answer out of the cache: for how long it had been known, whole seconds
 	Stale    bool     `json:"stale,omitempty"`
 }
 
@@ -89,6 +98,8 @@ func recordFindings(findings []profile.Finding) []RecordFinding {
 func inMS(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
+
+func inSeconds(d time.Duration) float64 { return float64(d / time.Second) }
 
 // PointsText is the finding's points as log and explain show them.
 func (f RecordFinding) PointsText() string {

@@ -41,7 +41,7 @@ func (d spfDNS) PTR(ctx context.Context, addr netip.Addr) spf.Answer {
 func spfAnswer(a resolver.Answer) spf.Answer {
 	out := spf.Answer{
 		Reason: a.Reason, Texts: a.Texts, Names: a.Names, Addrs: a.Addrs,
-		Partial: a.Partial, Stale: a.Stale, Cached: a.Cached, Took: a.Took, Expires: a.Expires,
+		Partial: a.Partial, Stale: a.Stale, Cached: a.Cached, Took: a.Took, Age: a.Age, Expires: a.Expires,
 	}
 	switch a.Outcome {
 	case resolver.Found:
@@ -67,10 +67,7 @@ func (v *Visit) askSPF() {
 	if sender.Given != profile.Shown || !sender.Null && sender.Domain == "" {
 		return
 	}
-	q := spf.Query{Client: v.client.Addr, Helo: v.heloName()}
-	if !sender.Null {
-		q.Sender = sender.Local + "@" + sender.Domain
-	}
+	q := v.spfQuery()
 	if v.trace == nil {
 		if result, ok := v.e.o.SPF.Cached(q, v.e.o.Now()); ok {
 			v.tx.spf = known(spfFact(result))
@@ -80,8 +77,17 @@ func (v *Visit) askSPF() {
 	v.tx.spf = start(v, profile.SPF{Outcome: profile.SPFTempError, Detail: "no answer in time"}, func(ctx context.Context, set func(profile.SPF)) {
 		result := v.e.o.SPF.Check(ctx, q)
 		v.trace.spf(result)
+		v.notes.setSPF(ctx, result)
 		set(spfFact(result))
 	})
+}
+
+func (v *Visit) spfQuery() spf.Query {
+	q := spf.Query{Client: v.client.Addr, Helo: v.heloName()}
+	if sender := &v.tx.path; !sender.Null {
+		q.Sender = sender.Local + "@" + sender.Domain
+	}
+	return q
 }
 
 func (v *Visit) heloName() string {
@@ -118,6 +124,13 @@ func (t *trace) spf(r spf.Result) {
 	if t == nil {
 		return
 	}
+	if len(r.Lookups) == 0 && (r.Cached || r.Reason == resolver.Budget) { // what was asked is not known any more, or not yet
+		answer := r.Outcome.String()
+		if r.Outcome == spf.TempError {
+			answer = "unknown: " + r.Reason
+		}
+		t.add(atMail, RecordLookup{Question: r.Domain, Type: "SPF", Answer: []string{answer}, Source: source(r.Cached), AgeS: inSeconds(r.Age), Stale: r.Stale})
+	}
 	for _, l := range r.Lookups {
 		question := l.Name
 		if addr, err := netip.ParseAddr(question); err == nil {
@@ -125,7 +138,7 @@ func (t *trace) spf(r spf.Result) {
 		}
 		t.add(atMail, RecordLookup{
 			Question: question, Type: l.Type, Answer: spfAnswerText(l.Answer),
-			Source: source(l.Answer.Cached), MS: inMS(l.Answer.Took), Stale: l.Answer.Stale,
+			Source: source(l.Answer.Cached), MS: inMS(l.Answer.Took), AgeS: inSeconds(l.Answer.Age), Stale: l.Answer.Stale,
 		})
 	}
 }

@@ -83,7 +83,7 @@ func (t *trace) answer(at stage, name string, qtype uint16, a resolver.Answer) {
 	}
 	t.add(at, RecordLookup{
 		Question: name, Type: dns.TypeToString[qtype], Answer: answerText(a),
-		Source: source(a.Cached), MS: inMS(a.Took), Stale: a.Stale,
+		Source: source(a.Cached), MS: inMS(a.Took), AgeS: inSeconds(a.Age), Stale: a.Stale,
 	})
 }
 
@@ -120,7 +120,7 @@ func (t *trace) reverse(client netip.Addr, r resolver.Reverse) {
 		names[i] = name.Name
 	}
 	t.answer(atConnect, reverseName(client), dns.TypePTR, resolver.Answer{
-		Outcome: r.Outcome, Reason: r.Reason, Names: names, Cached: r.Cached, Took: r.Took, Stale: r.Stale,
+		Outcome: r.Outcome, Reason: r.Reason, Names: names, Cached: r.Cached, Took: r.Took, Age: r.Age, Stale: r.Stale,
 	})
 	qtype := dns.TypeA
 	if client.Is6() {
@@ -134,7 +134,7 @@ func (t *trace) reverse(client netip.Addr, r resolver.Reverse) {
 // forwardAnswer is the answer to the forward question, of which the reverse
 // record keeps only what judging needs.
 func forwardAnswer(client netip.Addr, n resolver.ReverseName) resolver.Answer {
-	a := resolver.Answer{Outcome: n.Outcome, Reason: n.Reason, Addrs: n.Addrs, Stale: n.Stale, Cached: n.Cached, Took: n.Took}
+	a := resolver.Answer{Outcome: n.Outcome, Reason: n.Reason, Addrs: n.Addrs, Stale: n.Stale, Cached: n.Cached, Took: n.Took, Age: n.Age}
 	if n.Forward == resolver.Confirmed && len(n.Addrs) == 0 {
 		a.Addrs = []netip.Addr{client}
 	}

@@ -22,6 +22,7 @@ type Visit struct {
 	us         *profile.Us
 	trust      profile.Trust // before authentication
 	trace      *trace        // of explain; nil otherwise
+	notes      *notes        // of the questions that went out, for the record; nil before
 	limitsOnly bool          // see ConnectLimited
 	quiet      bool          // nobody is told of it: of explain and replay
 	given      *Given        // of replay; nil otherwise
@@ -67,6 +68,7 @@ func (v *Visit) Helo(name string) {
 func (v *Visit) Mail(m Mail) Answer {
 	defer v.waited(StageMail, v.clock())
 	v.finish()
+	v.notes.forgetMail()
 	v.tx = v.newTransaction(m)
 	v.transactions++
 	if v.limitsOnly {
@@ -173,6 +175,7 @@ func (v *Visit) finish() {
 	v.remember()
 	v.logVerdicts(v.tx)
 	v.tellSecond()
+	v.record()
 	v.noteLost()
 	v.tx.sender.letGo()
 	v.tx.spf.letGo()
@@ -223,6 +226,7 @@ type transaction struct {
 	took      time.Duration      // the longest wait of a reply
 	verdicts  []spoken
 	said      []saying // for a Second
+	keeping   keeping  // for the record
 }
 
 func (v *Visit) newTransaction(m Mail) *transaction {
@@ -236,6 +240,7 @@ func (v *Visit) newTransaction(m Mail) *transaction {
 	if m.Account != "" && v.e.o.Exempt.Authenticated && tx.trust == profile.Stranger {
 		tx.trust = profile.Authenticated
 	}
+	v.startKeeping(tx)
 	return tx
 }
 
@@ -255,10 +260,12 @@ func (v *Visit) answer(rcpt *profile.Recipient, stage string) Answer {
 	verdict = v.limited(verdict, rcpt)
 	v.noteAnswer(rcpt, &verdict)
 	v.tx.took = max(v.tx.took, v.e.o.Now().Sub(start))
-	if v.tx.note(verdict, rcpt, stage) {
+	place, first := v.tx.note(&verdict, rcpt, stage)
+	if first {
 		v.observed(&verdict, stage)
 		v.swayed(rcpt)
 	}
+	v.keep(place, &verdict, rcpt, box)
 	if v.e.o.Monitor {
 		return Answer{}
 	}
@@ -273,6 +280,7 @@ func (v *Visit) judge(deadline time.Time) {
 		return
 	}
 	v.gather(deadline)
+	v.tx.keeping.inTime = v.notes.count()
 	v.take(v.counted())
 	v.watchLists()
 }
@@ -295,12 +303,17 @@ func (v *Visit) reckon() {
 
 // reply turns a verdict into what the MTA is told.
 func (v *Visit) reply(verdict profile.Verdict) Answer {
+	return v.e.answer(v.tx.id, &verdict)
+}
+
+// answer is a verdict on the transaction of that id, as the MTA is told.
+func (e *Engine) answer(id string, verdict *profile.Verdict) Answer {
 	if verdict.Action == profile.Continue {
 		return Answer{}
 	}
 	return Answer{
 		Action: verdict.Action, Code: verdict.Code, Status: verdict.Status, Text: verdict.Text,
-		Help: helpURL(v.e.o.HelpURL, v.tx.id, verdict.Speaker), ID: v.tx.id,
+		Help: helpURL(e.o.HelpURL, id, verdict.Speaker), ID: id,
 	}
 }
 

@@ -3,6 +3,7 @@ package resolver
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 )
 
 // The cache holds one packed string per subject: a name, or a client address.
@@ -11,9 +12,10 @@ import (
 //
 //	record  = subject part*
 //	subject = 'n' length name | '4' 4 octets | '6' 16 octets
-//	part    = tag expiry length payload
+//	part    = tag expiry life length payload
 //	tag     = 1 octet: bits 0-4 kind, bits 5-6 outcome - 1, bit 7 partial
 //	expiry  = 4 octets, seconds since the resolver was made
+//	life    = 2 octets, seconds from when it was asked to its expiry
 //	length  = uvarint
 //
 // A part of a kind that a reader does not know is skipped by its length, so
@@ -37,6 +39,7 @@ type part struct {
 	outcome Outcome // Found, NoData, NoName or Failed
 	partial bool    // there was more than is kept
 	expiry  uint32
+	life    uint16
 	payload string // of a Failed part: one octet, the place in reasons
 }
 
@@ -48,21 +51,39 @@ func appendPart(b []byte, p part) []byte {
 	}
 	b = append(b, tag)
 	b = binary.BigEndian.AppendUint32(b, p.expiry)
+	b = binary.BigEndian.AppendUint16(b, p.life)
 	return appendText(b, p.payload)
 }
 
 // nextPart unpacks the first part of parts. At the end, and at bytes that are
 // no part, it says false.
 func nextPart(parts string) (p part, rest string, ok bool) {
-	if len(parts) < 6 {
+	if len(parts) < 8 {
 		return part{}, "", false
 	}
 	p.kind = kind(parts[0] & 31)
 	p.outcome = Found + Outcome(parts[0]>>5&3)
 	p.partial = parts[0]&0x80 != 0
 	p.expiry = be32(parts[1:])
-	p.payload, rest, ok = cutText(parts[5:])
+	p.life = uint16(parts[5])<<8 | uint16(parts[6])
+	p.payload, rest, ok = cutText(parts[7:])
 	return p, rest, ok
+}
+
+// lifeOf is how long an answer holds that was asked then.
+func lifeOf(asked, expiry uint32) uint16 {
+	if asked >= expiry {
+		return 0
+	}
+	return uint16(min(expiry-asked, 1<<16-1))
+}
+
+// ageOf is how long ago it was asked.
+func (p *part) ageOf(now uint32) time.Duration {
+	if asked := p.expiry - uint32(p.life); asked < now && uint32(p.life) <= p.expiry {
+		return time.Duration(now-asked) * time.Second
+	}
+	return 0
 }
 
 // appendText packs s behind its length.
@@ -266,11 +287,12 @@ type forward struct {
 	outcome Outcome
 	addrs   []netip.Addr // of the client's family; the client's own is among them if the answer had it
 	expiry  uint32
+	life    uint16
 }
 
 func packForward(f forward) part {
 	b := appendAddrs([]byte{byte(f.place)}, f.addrs)
-	return part{kind: kindForward, outcome: f.outcome, expiry: f.expiry, payload: string(b)}
+	return part{kind: kindForward, outcome: f.outcome, expiry: f.expiry, life: f.life, payload: string(b)}
 }
 
 // unpackForward undoes packForward in a record whose addresses have size octets.
@@ -278,7 +300,7 @@ func unpackForward(p part, size int) (f forward, ok bool) {
 	if p.payload == "" || p.outcome == Failed {
 		return forward{}, false
 	}
-	f = forward{place: int(p.payload[0]), outcome: p.outcome, expiry: p.expiry}
+	f = forward{place: int(p.payload[0]), outcome: p.outcome, expiry: p.expiry, life: p.life}
 	if p.outcome != Found {
 		return f, len(p.payload) == 1
 	}

@@ -77,7 +77,8 @@ type Answer struct {
 	Stale   bool         // past its expiry, by at most an hour; the servers do not answer
 	Cached  bool         // nothing was asked for it
 	Took    time.Duration
-	Expires time.Time // when to ask again; set by Lookup, Fresh and Cached, zero where nothing was asked
+	Age     time.Duration // how long ago it was asked, in whole seconds; 0 where it was asked for this
+	Expires time.Time     // when to ask again; set by Lookup, Fresh and Cached, zero where nothing was asked
 }
 
 // An MX is one mail exchanger (RFC 5321 section 5).

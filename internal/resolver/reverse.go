@@ -33,6 +33,7 @@ type Reverse struct {
 	Stale   bool          // the names are past their expiry
 	Cached  bool          // the names were not asked for
 	Took    time.Duration // for the names
+	Age     time.Duration // of the names
 }
 
 // A ReverseName is one PTR name and where it leads.
@@ -45,6 +46,7 @@ type ReverseName struct {
 	Stale   bool
 	Cached  bool
 	Took    time.Duration
+	Age     time.Duration
 }
 
 // Reverse asks for the PTR names of addr and then, all at once, where each leads
@@ -103,7 +105,7 @@ func reverseKey(addr netip.Addr) (key, bool) {
 }
 
 func newReverse(ptr Answer) Reverse {
-	rev := Reverse{Outcome: ptr.Outcome, Reason: ptr.Reason, Stale: ptr.Stale, Cached: ptr.Cached, Took: ptr.Took}
+	rev := Reverse{Outcome: ptr.Outcome, Reason: ptr.Reason, Stale: ptr.Stale, Cached: ptr.Cached, Took: ptr.Took, Age: ptr.Age}
 	if len(ptr.Names) > 0 {
 		rev.Names = make([]ReverseName, len(ptr.Names))
 		for i, name := range ptr.Names {
@@ -178,7 +180,7 @@ func (r *Resolver) forwardIn(parts string, addr netip.Addr, place int, late uint
 			continue
 		}
 		if f, ok := unpackForward(p, addr.BitLen()/8); ok && f.place == place {
-			a := Answer{Outcome: f.outcome, Addrs: f.addrs, Cached: true, Stale: now >= p.expiry}
+			a := Answer{Outcome: f.outcome, Addrs: f.addrs, Cached: true, Stale: now >= p.expiry, Age: p.ageOf(now)}
 			return held{answer: a, expiry: f.expiry}, true
 		}
 	}
@@ -198,7 +200,7 @@ func (r *Resolver) orStale(h held, parts string, addr netip.Addr, place int) hel
 
 // set judges the forward answer a of n for the address addr.
 func (n *ReverseName) set(a Answer, addr netip.Addr) {
-	n.Outcome, n.Reason, n.Stale, n.Cached, n.Took = a.Outcome, a.Reason, a.Stale, a.Cached, a.Took
+	n.Outcome, n.Reason, n.Stale, n.Cached, n.Took, n.Age = a.Outcome, a.Reason, a.Stale, a.Cached, a.Took, a.Age
 	n.Addrs = forwardAddrs(a.Addrs, addr)
 	switch {
 	case slices.Contains(n.Addrs, addr):
@@ -237,7 +239,7 @@ func (r *Resolver) storeForwards(addr netip.Addr, names []ReverseName, got []hel
 		var fresh []forward
 		for i, n := range names {
 			if n.Forward != ForwardFailed && !n.Stale && now < got[i].expiry {
-				fresh = append(fresh, forward{i, n.Outcome, n.Addrs, got[i].expiry})
+				fresh = append(fresh, forward{i, n.Outcome, n.Addrs, got[i].expiry, lifeOf(now-min(now, uint32(n.Age/time.Second)), got[i].expiry)})
 			}
 		}
 		if len(fresh) == 0 {

@@ -64,13 +64,13 @@ func (r *Resolver) recallIn(parts string, kind kind) (held, bool) {
 	now := r.clock()
 	good, fail := find(parts, kind)
 	if now < good.expiry {
-		return hold(good, false)
+		return r.hold(good, false)
 	}
 	if now < fail.expiry {
 		if down(fail) && now < good.expiry+maxLate && good.kind != 0 {
-			return hold(good, true)
+			return r.hold(good, true)
 		}
-		return hold(fail, false)
+		return r.hold(fail, false)
 	}
 	return held{}, false
 }
@@ -85,14 +85,14 @@ func (r *Resolver) stale(k key) (held, bool) {
 	if good.kind == 0 || r.clock() >= good.expiry+maxLate {
 		return held{}, false
 	}
-	return hold(good, r.clock() >= good.expiry)
+	return r.hold(good, r.clock() >= good.expiry)
 }
 
 // hold unpacks p into an answer.
-func hold(p part, stale bool) (held, bool) {
+func (r *Resolver) hold(p part, stale bool) (held, bool) {
 	d, ok := unpack(p)
 	a := d.answer()
-	a.Cached, a.Stale = true, stale
+	a.Cached, a.Stale, a.Age = true, stale, p.ageOf(r.clock())
 	return held{answer: a, expiry: p.expiry}, ok
 }
 
@@ -124,6 +124,7 @@ func (r *Resolver) store(k key, d data, expiry uint32) {
 		return
 	}
 	p, now := pack(k.kind(), d, expiry), r.clock()
+	p.life = lifeOf(now, expiry)
 	r.cache.update(k.subject, func(b []byte, parts string) []byte {
 		return appendPart(keep(b, parts, p, now), p)
 	})

@@ -78,6 +78,7 @@ type key struct {
 type kept struct {
 	mechanism, reason string
 	expires           int64 // Unix time, nanoseconds
+	checked           int64 // likewise
 	outcome           Outcome
 	never, stale      bool
 	by                letters
@@ -96,6 +97,7 @@ func (c *Checker) recall(s *subject, now time.Time) (Result, bool) {
 	return Result{
 		Outcome: v.outcome, Never: v.never, Identity: s.identity, Domain: s.domain,
 		Mechanism: v.mechanism, Reason: v.reason, Stale: v.stale,
+		Cached: true, Age: max(0, now.Sub(time.Unix(0, v.checked))), ByLocal: v.by.local(),
 	}, true
 }
 
@@ -111,7 +113,7 @@ func (c *Checker) keep(s *subject, r Result) {
 	plain := s.key(0)
 	plain.domain = strings.Clone(plain.domain) // not the whole sender's
 	v := kept{
-		mechanism: r.Mechanism, reason: r.Reason, expires: expires.UnixNano(),
+		mechanism: r.Mechanism, reason: r.Reason, expires: expires.UnixNano(), checked: now.UnixNano(),
 		outcome: r.Outcome, never: r.Never, stale: r.Stale, by: r.by,
 	}
 	full := s.key(r.by)
@@ -127,7 +129,7 @@ func (c *Checker) keep(s *subject, r Result) {
 // key is of a result that depends on the macro letters by (RFC 7208 section 7.2).
 func (s *subject) key(by letters) key {
 	k := key{client: s.client.As16(), domain: s.domain}
-	if by.has('l') || by.has('s') {
+	if by.local() {
 		k.local, k.byLocal = s.local, true
 	}
 	if by.has('h') {

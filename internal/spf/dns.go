@@ -45,5 +45,6 @@ type Answer struct {
 	Stale   bool         // past its expiry, for want of a newer one
 	Cached  bool         // nothing was asked for it
 	Took    time.Duration
-	Expires time.Time // when to ask again; zero: nothing that rests on it may be kept
+	Age     time.Duration // how long it had been known, where it is Cached
+	Expires time.Time     // when to ask again; zero: nothing that rests on it may be kept
 }

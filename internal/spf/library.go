@@ -69,7 +69,7 @@ var results = map[library.Result]Outcome{
 // result words what the library found.
 func (e *evaluation) result(got library.Result, err error) Result {
 	s := e.subject
-	r := Result{Outcome: results[got], Identity: s.identity, Domain: s.domain, by: e.by}
+	r := Result{Outcome: results[got], Identity: s.identity, Domain: s.domain, by: e.by, ByLocal: e.by.local()}
 	switch r.Outcome {
 	case Fail, SoftFail, PermError:
 		if e.doubt != NotAsked {

@@ -12,6 +12,9 @@ type letters uint32
 
 func (l letters) has(c byte) bool { return l&(1<<(c|0x20-'a')) != 0 }
 
+// local says that the sender's local part is among what is expanded.
+func (l letters) local() bool { return l.has('l') || l.has('s') }
+
 func (l *letters) add(c byte) { *l |= 1 << (c | 0x20 - 'a') }
 
 // odd marks a macro that is legal and that the evaluation cannot expand: p with a

@@ -81,8 +81,11 @@ type Result struct {
 	// "TXT example.com: timeout". "" where Mechanism says it all.
 	Reason string
 
-	Stale   bool     // rests on an answer past its expiry
-	Lookups []Lookup // in the order of asking; nil from the memory of results
+	Stale   bool          // rests on an answer past its expiry
+	Lookups []Lookup      // in the order of asking; nil from the memory of results
+	Cached  bool          // it is from there
+	Age     time.Duration // how long ago it was checked, then
+	ByLocal bool          // it rests on the sender's local part: questions may hold that
 
 	expires time.Time // when to ask again; zero: at once
 	by      letters   // what else the result depends on

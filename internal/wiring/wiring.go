@@ -60,6 +60,7 @@ type Parts struct {
 	Harvest   *harvest.Watch   // who tries names that do not exist; nil: nobody is watched
 
 	Observer engine.Observer
+	Recorder engine.Recorder  // nil: nothing is recorded
 	Now      func() time.Time // nil: time.Now
 	Logger   *slog.Logger
 	Hash     *logging.Hasher // of mail addresses in the log; nil: they stand there in clear
@@ -101,6 +102,9 @@ func NewEngine(cfg *config.Config, p Parts) *engine.Engine {
 		HashUnknown: p.Unknown,
 	}
 	o.Second = p.Second
+	if cfg.Records.Keep > 0 {
+		o.Recorder, o.Sample = p.Recorder, cfg.Records.Sample
+	}
 	if p.Resolver != nil {
 		o.Resolver = p.Resolver
 	}
