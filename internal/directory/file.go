@@ -38,6 +38,7 @@ type File struct {
 	seen    []fs.FileInfo // the last that was looked at,
 	since   time.Time     // for the first time then
 	restive time.Time     // since when they were not left alone; zero: they are
+	fewer   time.Time     // since when they have fewer addresses; zero: they do not
 	later   time.Time     // not before then is a version with fewer addresses looked at again
 	said    string        // of the version that was not taken, or of the one in use that is in doubt
 	before  int           // addresses that were there before the one in doubt
@@ -173,7 +174,7 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 		infos[i] = info
 	}
 	if !changed {
-		f.refused, f.restive = nil, time.Time{}
+		f.refused, f.restive, f.fewer = nil, time.Time{}, time.Time{}
 		if !f.Doubted() {
 			f.said = ""
 		}
@@ -197,12 +198,17 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 	case LostTooMany(before, users):
 		return nil, f.refuse(infos, []Problem{f.lost(before, users)})
 	case users < before && still < settled:
-		f.later = now.Add(settled - max(still, 0))
-		return nil, nil
+		if f.fewer.IsZero() {
+			f.fewer = now
+		}
+		if now.Sub(f.fewer) < settled { // else it is written anew all the time
+			f.later = now.Add(settled - max(still, 0))
+			return nil, nil
+		}
 	}
 	f.loaded.Store(next)
 	f.doubt.Store(nil)
-	f.refused, f.said, f.restive = nil, "", time.Time{}
+	f.refused, f.said, f.restive, f.fewer = nil, "", time.Time{}, time.Time{}
 	return &FileChange{Users: users, Before: before, Took: time.Since(began)}, problems
 }
 
@@ -210,7 +216,7 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 // are of a clock that is ahead by ours.
 func (f *File) still(infos []fs.FileInfo, now time.Time) time.Duration {
 	if !sameVersions(infos, f.seen) {
-		f.seen, f.since = infos, now
+		f.seen, f.since, f.later = infos, now, time.Time{}
 	}
 	still := time.Duration(math.MaxInt64)
 	for _, info := range infos {

@@ -21,6 +21,7 @@ type backend struct {
 	delay  time.Duration
 	quick  Address // who is answered for without delay
 	fails  error
+	excuse error // of those who are known as Failed
 	panics bool
 	asked  map[string]int
 	atOnce int
@@ -59,6 +60,8 @@ func (b *backend) Lookup(ctx context.Context, a Address) Entry {
 	switch {
 	case fails != nil:
 		return Fail(fails)
+	case ok && answer == Failed:
+		return Fail(b.excuse)
 	case ok:
 		return Entry{Result: answer}
 	}
@@ -466,6 +469,35 @@ func TestAHalfWrittenFileIsNotTaken(t *testing.T) {
 	write(t, path, all+"new@a.example\n# x\n", now.Add(61*time.Second))
 	if change, said := f.Refresh(now.Add(62 * time.Second)); change == nil {
 		t.Errorf("still not taken after a minute: %v", said)
+	}
+}
+
+// TestAFileThatIsWrittenAnewAllTheTime is taken in, with fewer addresses too.
+func TestAFileThatIsWrittenAnewAllTheTime(t *testing.T) {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	path := filepath.Join(t.TempDir(), "one")
+	write(t, path, lines(50), now.Add(-time.Hour))
+	f, said := OpenFile([]FileSpec{{Path: path}}, now)
+	if f == nil {
+		t.Fatal(said)
+	}
+	for i := range 8 { // each 10 s, of which 4 are quiet
+		at := now.Add(time.Duration(i) * 10 * time.Second)
+		write(t, path, lines(49)+strings.Repeat("# x\n", i), at)
+		for _, after := range []time.Duration{time.Second, 4 * time.Second} {
+			f.Refresh(at.Add(after))
+		}
+		if taken := f.Users() == 49; taken != (i >= 6) {
+			t.Errorf("after %v: %d addresses", at.Sub(now), f.Users())
+		}
+	}
+	write(t, path, lines(48), now.Add(100*time.Second))
+	f.Refresh(now.Add(110 * time.Second))
+	write(t, path, lines(60), now.Add(120*time.Second))
+	f.Refresh(now.Add(121 * time.Second))
+	f.Refresh(now.Add(123 * time.Second))
+	if f.Users() != 60 {
+		t.Errorf("one that has grown waits for what the one before waited for: %d", f.Users())
 	}
 }
 

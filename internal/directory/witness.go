@@ -122,7 +122,7 @@ func (g *Guard) believe(ctx context.Context, a Address, no Entry) Entry {
 	return no
 }
 
-var errKnowsNobody = &doubted{errors.New("it says no, and knows nobody any more whom it knew; is it empty?")}
+var errKnowsNobody = &doubted{errors.New("it says no, and has named nobody since the start, or knows none of them any more; is it empty?")}
 
 // doubt says why a No is not believed at a domain where no witness spoke for it; nil
 // where it is enough that the source is sound elsewhere.
@@ -179,16 +179,17 @@ func (g *Guard) callWitnesses(ctx context.Context, t *testimony, witnesses []Add
 	}()
 	for _, w := range witnesses {
 		e := g.question(ctx, w)
-		switch e.Result {
-		case Yes:
+		switch {
+		case e.Result == Yes:
 			g.vouch(w)
 			return true, nil
-		case Failed:
+		case e.Result == Failed && !errors.Is(e.Err, ErrThisAddress): // of a full mailbox, say, nothing is learned
 			return false, e.Err
+		case e.Result == No:
+			g.mu.Lock()
+			t.forget(w)
+			g.mu.Unlock()
 		}
-		g.mu.Lock()
-		t.forget(w)
-		g.mu.Unlock()
 	}
 	return false, nil
 }

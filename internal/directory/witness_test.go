@@ -94,6 +94,37 @@ func TestWitnessesCostLittle(t *testing.T) {
 	})
 }
 
+// TestAWitnessWhoCannotSpeakIsPassedOver: a mailbox that is full, or disabled, is none
+// that is gone.
+func TestAWitnessWhoCannotSpeakIsPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend()
+		b.known = map[string]Result{"jo@a.example": Yes, "al@a.example": Yes, "eve@a.example": Yes}
+		g := NewGuard("x", b, keeps, nil)
+		defer g.Close()
+		for _, name := range []string{"jo", "al", "eve"} {
+			g.result(time.Second, Address{name, "a.example"})
+		}
+		time.Sleep(2 * time.Second)
+		b.set(func(b *backend) {
+			b.known["eve@a.example"], b.known["al@a.example"] = Unknown, Failed
+			b.excuse = OnlyThis(errors.New("452 4.2.2 full"))
+		})
+		if got := g.result(time.Second, nobody); got != "no" {
+			t.Error(got)
+		}
+		time.Sleep(2 * time.Second)
+		b.set(func(b *backend) { b.known["jo@a.example"] = No })
+		if got := g.result(time.Second, Address{"x", "a.example"}); got != "failed" {
+			t.Errorf("with nobody who speaks: %s", got)
+		}
+		b.set(func(b *backend) { b.known["al@a.example"] = Yes })
+		if got := g.result(time.Second, Address{"x", "a.example"}); got != "no" {
+			t.Errorf("with one who speaks again: %s", got)
+		}
+	})
+}
+
 // TestTheWayToAYesStaysOpen: a No in doubt does not keep the address without its
 // extension, or the catch-all, from being asked about.
 func TestTheWayToAYesStaysOpen(t *testing.T) {
