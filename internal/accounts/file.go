@@ -4,12 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"mailprofiled/internal/ownfile"
 )
 
 // quiet is how long a file has been left alone before a new version is taken at a
@@ -98,14 +98,11 @@ func (f *File) refuse(info fs.FileInfo, problems []Problem) []Problem {
 	return problems
 }
 
-// sameVersion reports whether a file can be taken not to have changed.
-func sameVersion(a, b fs.FileInfo) bool {
-	return a != nil && b != nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
-}
-
+// What files that are followed have in common.
 var (
-	errChanged    = errors.New("it is being written to")
-	errNotRegular = errors.New("not a regular file")
+	sameVersion   = ownfile.Same
+	errChanged    = ownfile.ErrChanged
+	errNotRegular = ownfile.ErrNotRegular
 )
 
 // load reads a file. The FileInfo is nil where it could not even be looked at.
@@ -155,21 +152,7 @@ func loadOnce(path string, rules Rules, now time.Time) (*List, fs.FileInfo, []Pr
 	return list, info, problems, nil
 }
 
-// unreadable words an error of the file system for the operator.
+// unreadable words an error of reading for the operator.
 func unreadable(path string, err error) Problem {
-	p := Problem{File: path, Remedy: "name a file that can be read"}
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		err = at.Err // the path stands before it already
-	}
-	p.What = "cannot be read: " + err.Error()
-	switch {
-	case errors.Is(err, errChanged):
-		p.What, p.Remedy = "changes while it is read", "write a new file beside it and rename that"
-	case errors.Is(err, fs.ErrNotExist):
-		p.What, p.Remedy = "no such file", "make it, empty if there is nothing to say yet, or take it out of accounts.file"
-	case errors.Is(err, fs.ErrPermission):
-		p.Remedy = "the daemon runs as user " + strconv.Itoa(os.Getuid()) + ": give that user read access, and search access to " + filepath.Dir(path)
-	}
-	return p
+	return Problem(ownfile.Unreadable(path, err, "make it, empty if there is nothing to say yet, or take it out of accounts.file"))
 }

@@ -9,17 +9,12 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-)
 
-// quiet is how long a file has been left alone before a new version is taken at a
-// Refresh: half a file can look like a whole one.
-const quiet = 2 * time.Second
+	"mailprofiled/internal/ownfile"
+)
 
 // settled is how long it has been left alone before a version with fewer addresses is
 // taken: whoever writes a file anew in its place may stop for breath, and whoever is
@@ -170,7 +165,7 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 		if err != nil {
 			return nil, f.refuse(nil, []Problem{unreadable(spec.onDisk(), err)})
 		}
-		changed = changed || !sameVersion(info, old.infos[i])
+		changed = changed || !ownfile.Same(info, old.infos[i])
 		infos[i] = info
 	}
 	if !changed {
@@ -182,7 +177,7 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 	}
 	fresh := !sameVersions(infos, f.seen)
 	still := f.still(infos, now)
-	if sameVersions(infos, f.refused) || still < quiet && now.Sub(f.restive) < settled || !fresh && now.Before(f.later) {
+	if sameVersions(infos, f.refused) || still < ownfile.Quiet && now.Sub(f.restive) < settled || !fresh && now.Before(f.later) {
 		return nil, nil
 	}
 	began := time.Now()
@@ -227,7 +222,7 @@ func (f *File) still(infos []fs.FileInfo, now time.Time) time.Duration {
 		still = min(still, age)
 	}
 	switch {
-	case still >= quiet:
+	case still >= ownfile.Quiet:
 		f.restive = time.Time{}
 	case f.restive.IsZero():
 		f.restive = now
@@ -247,27 +242,17 @@ func (f *File) refuse(infos []fs.FileInfo, problems []Problem) []Problem {
 	return problems
 }
 
-// sameVersion reports whether a file can be taken not to have changed.
-func sameVersion(a, b fs.FileInfo) bool {
-	return a != nil && b != nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
-}
-
 func sameVersions(a, b []fs.FileInfo) bool {
 	if len(a) != len(b) {
 		return false
 	}
 	for i := range a {
-		if !sameVersion(a[i], b[i]) {
+		if !ownfile.Same(a[i], b[i]) {
 			return false
 		}
 	}
 	return true
 }
-
-var (
-	errChanged    = errors.New("it is being written to")
-	errNotRegular = errors.New("not a regular file")
-)
 
 // load reads all files into one table. It is nil where one cannot be used. What changes
 // meanwhile is read again.
@@ -294,7 +279,7 @@ func loadInto(t *table, specs []FileSpec, now time.Time) (l *loaded, problems []
 		switch {
 		case err != nil:
 			problems = append(problems, unreadable(spec.onDisk(), err))
-			fine, changed = false, changed || errors.Is(err, errChanged)
+			fine, changed = false, changed || errors.Is(err, ownfile.ErrChanged)
 			continue
 		case !ok:
 			fine = false
@@ -313,14 +298,14 @@ func loadInto(t *table, specs []FileSpec, now time.Time) (l *loaded, problems []
 // in at a start or a reload, would have the other half refused. It waits ten seconds at
 // most. Files that are not there are not waited for.
 func Settle(ctx context.Context, specs []FileSpec) {
-	ctx, cancel := context.WithTimeout(ctx, 5*quiet)
+	ctx, cancel := context.WithTimeout(ctx, 5*ownfile.Quiet)
 	defer cancel()
 	for {
 		wait := time.Duration(0)
 		for _, spec := range specs {
 			if info, err := os.Stat(spec.onDisk()); err == nil {
-				if age := time.Since(info.ModTime()); age >= 0 && age < quiet {
-					wait = max(wait, quiet-age)
+				if age := time.Since(info.ModTime()); age >= 0 && age < ownfile.Quiet {
+					wait = max(wait, ownfile.Quiet-age)
 				}
 			}
 		}
@@ -337,21 +322,11 @@ func Settle(ctx context.Context, specs []FileSpec) {
 
 // loadFile reads one file into a table.
 func loadFile(spec FileSpec, t *table) (fs.FileInfo, *reading, bool, error) {
-	// Not to wait at a pipe that nobody writes to.
-	in, err := os.OpenFile(spec.onDisk(), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	in, info, err := ownfile.Open(spec.onDisk())
 	if err != nil {
 		return nil, nil, false, err
 	}
 	defer in.Close()
-	info, err := in.Stat()
-	switch {
-	case err != nil:
-		return nil, nil, false, err
-	case info.IsDir():
-		return nil, nil, false, syscall.EISDIR
-	case !info.Mode().IsRegular():
-		return nil, nil, false, errNotRegular
-	}
 	head := make([]byte, 64)
 	n, err := in.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -368,8 +343,8 @@ func loadFile(spec FileSpec, t *table) (fs.FileInfo, *reading, bool, error) {
 	if err != nil {
 		return nil, nil, false, err
 	}
-	if !sameVersion(info, after) {
-		return nil, nil, false, errChanged
+	if !ownfile.Same(info, after) {
+		return nil, nil, false, ownfile.ErrChanged
 	}
 	return info, rd, ok, nil
 }
@@ -399,22 +374,10 @@ func readText(spec FileSpec, text io.Reader, t *table) (*reading, bool, error) {
 	return read(in, spec.Path, format, t)
 }
 
-// unreadable words an error of the file system for the operator.
+// unreadable words an error of reading for the operator.
 func unreadable(path string, err error) Problem {
-	p := Problem{File: path, Remedy: "name a file that can be read"}
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		err = at.Err // the path stands before it already
-	}
-	p.What = "cannot be read: " + err.Error()
-	switch {
-	case errors.Is(err, errChanged):
-		p.What, p.Remedy = "changes while it is read", "write a new file beside it and rename that"
-	case errors.Is(err, fs.ErrNotExist):
-		p.What, p.Remedy = "no such file", "make it, or take it out of directory.files"
-	case errors.Is(err, fs.ErrPermission):
-		p.Remedy = "the daemon runs as user " + strconv.Itoa(os.Getuid()) + ": give that user read access, and search access to " + filepath.Dir(path)
-	case errors.Is(err, errNoTool):
+	p := ownfile.Unreadable(path, err, "make it, or take it out of directory.files")
+	if errors.Is(err, errNoTool) {
 		p.What, p.Remedy = err.Error(), "install it, or name the text that the map was made of"
 	}
 	return p

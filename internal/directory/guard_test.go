@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"mailprofiled/internal/ownfile"
 )
 
 // A backend is a Source that a test plays: it knows some addresses, takes its time,
@@ -507,10 +509,10 @@ func TestSettle(t *testing.T) {
 	write(t, filepath.Join(dir, "old"), "jo@a.example\n", time.Now().Add(-time.Hour))
 	write(t, filepath.Join(dir, "ahead"), "jo@a.example\n", time.Now().Add(time.Hour))
 	Settle(t.Context(), []FileSpec{{Path: filepath.Join(dir, "old")}, {Path: filepath.Join(dir, "ahead")}, {Path: filepath.Join(dir, "none")}})
-	fresh := time.Now().Add(-quiet + 100*time.Millisecond)
+	fresh := time.Now().Add(-ownfile.Quiet + 100*time.Millisecond)
 	write(t, filepath.Join(dir, "fresh"), "jo@a.example\n", fresh)
 	Settle(t.Context(), []FileSpec{{Path: filepath.Join(dir, "fresh")}})
-	if age := time.Since(fresh); age < quiet {
+	if age := time.Since(fresh); age < ownfile.Quiet {
 		t.Errorf("it is not waited for: %v", age)
 	}
 }

@@ -113,9 +113,6 @@ func (rd *reading) odd(line int, what, remedy string) {
 	rd.said = append(rd.said, Problem{File: rd.file, Line: line, What: what, Remedy: remedy, Warning: true})
 }
 
-// Error lets a Problem end the reading of a file.
-func (p *Problem) Error() string { return p.String() }
-
 func (rd *reading) whole(what, remedy string) Problem {
 	return Problem{File: rd.file, What: what, Remedy: remedy}
 }

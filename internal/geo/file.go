@@ -6,12 +6,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"mailprofiled/internal/ownfile"
 )
 
 // maxFile bounds what is read into memory: several times the largest database
@@ -32,7 +33,7 @@ type followed struct {
 func open(src Source, now time.Time, old *Set) (*followed, []Problem) {
 	if old != nil {
 		if f := old.all[src.Kind]; f != nil && f.Source == src {
-			if info, err := os.Stat(src.Path); err == nil && sameVersion(info, f.db.Load().version) {
+			if info, err := os.Stat(src.Path); err == nil && ownfile.Same(info, f.db.Load().version) {
 				f.trouble.Store(nil)
 				return f, f.remarks(now)
 			}
@@ -65,9 +66,6 @@ func (f *followed) remarks(now time.Time) []Problem {
 	}}
 }
 
-// quiet is how long a file has been left alone before a new version is taken.
-const quiet = 2 * time.Second
-
 // refresh takes in a new version of the file, if there is one that can be used.
 func (f *followed) refresh(now time.Time) (taken bool, problems []Problem) {
 	f.mu.Lock()
@@ -95,30 +93,23 @@ func (f *followed) refresh(now time.Time) (taken bool, problems []Problem) {
 
 // isNew reports whether there is something to be read.
 func (f *followed) isNew(info fs.FileInfo, now time.Time) bool {
-	if sameVersion(info, f.db.Load().version) {
+	if ownfile.Same(info, f.db.Load().version) {
 		f.refused = nil // whatever was there in between is gone
 		f.trouble.Store(nil)
 		return false
 	}
-	if sameVersion(info, f.refused) {
+	if ownfile.Same(info, f.refused) {
 		return false
 	}
 	age := now.Sub(info.ModTime())
-	return age < 0 || age >= quiet
+	return age < 0 || age >= ownfile.Quiet
 }
-
-// sameVersion reports whether a file can be taken not to have changed.
-func sameVersion(a, b fs.FileInfo) bool {
-	return a != nil && b != nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
-}
-
-var errChanged = errors.New("it is being written to")
 
 // read reads the file as it is now.
 func (f *followed) read(now time.Time) (*database, *mistake) {
 	data, info, bad, err := f.bytes()
 	for range 2 {
-		if !errors.Is(err, errChanged) {
+		if !errors.Is(err, ownfile.ErrChanged) {
 			break
 		}
 		data, info, bad, err = f.bytes()
@@ -153,13 +144,13 @@ func (f *followed) bytes() ([]byte, fs.FileInfo, *mistake, error) {
 	}
 	data := make([]byte, info.Size())
 	if _, err := io.ReadFull(file, data); errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) && len(data) > 0 {
-		return nil, nil, nil, errChanged
+		return nil, nil, nil, ownfile.ErrChanged
 	} else if err != nil && len(data) > 0 {
 		return nil, nil, nil, err
 	}
 	after, err := file.Stat()
-	if err == nil && !sameVersion(info, after) {
-		err = errChanged
+	if err == nil && !ownfile.Same(info, after) {
+		err = ownfile.ErrChanged
 	}
 	return data, info, nil, err
 }
@@ -178,7 +169,7 @@ func notAFile(info fs.FileInfo) *mistake {
 
 // unreadable words an error of the file system for the operator.
 func (f *followed) unreadable(err error) *mistake {
-	if errors.Is(err, errChanged) {
+	if errors.Is(err, ownfile.ErrChanged) {
 		return &mistake{"changing while it is read", "write a new file beside it and rename that"}
 	}
 	var at *fs.PathError
@@ -193,7 +184,7 @@ func (f *followed) unreadable(err error) *mistake {
 			m.what = "a link to " + strconv.Quote(target) + ", which is not there"
 		}
 	case errors.Is(err, fs.ErrPermission):
-		m.remedy = "the daemon runs as user " + strconv.Itoa(os.Getuid()) + ": give that user read access, and search access to " + filepath.Dir(f.Path)
+		m.remedy = ownfile.Permission(f.Path)
 	}
 	return m
 }
