@@ -134,7 +134,7 @@ directory.domain_aliases."example.org" = "example.net"
 		}
 		mark = h.daemon.log.Len()
 		change("recipients", "")
-		h.daemon.waitFor(t, mark, "of 5 addresses only 1 are left")
+		h.daemon.waitFor(t, mark, "of 6 addresses only 2 are left")
 		if got := told(t, c, "a@good.example", "jo@example.net"); got[0] != "250" {
 			t.Errorf("an emptied file: %v", got)
 		}
