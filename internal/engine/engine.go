@@ -100,6 +100,7 @@ type Engine struct {
 	nobody    string          // a name that nobody has (RFC 6761 section 6.4), or can find out
 
 	trusted atomic.Uint64 // transactions of trusted clients, see sampleLists
+	rooms   sync.Pool     // of *[listRoom]dnsbl.Answer
 	warned  atomic.Int64  // when warnUnreadable last spoke, Unix seconds
 
 	mu sync.Mutex

@@ -54,13 +54,22 @@ func (v *Visit) askLists(beside []listHit, subjects ...dnsbl.Subject) *asked[[]l
 // knownLists appends what the cache holds of a subject, and reports whether that is
 // all. What is missing stands there as unknown.
 func (v *Visit) knownLists(hits []listHit, sub dnsbl.Subject) (all []listHit, complete bool) {
-	var room [24]dnsbl.Answer
+	room, ok := v.e.rooms.Get().(*[listRoom]dnsbl.Answer)
+	if !ok {
+		room = new([listRoom]dnsbl.Answer)
+	}
 	answers, complete := v.e.o.Lists.Known(sub, room[:0])
 	if v.trace != nil { // it wants the questions too
 		complete = len(answers) == 0
 	}
-	return appendHits(hits, sub, answers), complete
+	hits = appendHits(hits, sub, answers)
+	clear(room[:]) // hits hold nothing of it, and it shall not hold what was answered
+	v.e.rooms.Put(room)
+	return hits, complete
 }
+
+// listRoom is for how many answers there is room without a new one.
+const listRoom = 24
 
 // lookupLists asks the lists about all subjects together, and sets what is known
 // before and after each answer: who waits no longer has the others' all the same.
