@@ -75,6 +75,11 @@ func (d *daemon) shareStatus() *admin.Shared {
 	if st.Err != nil {
 		s.Error = st.Err.Error()
 	}
+	board := share.Board.Status()
+	s.MemoryUp, s.MemorySince, s.Told, s.Heard = board.Up, board.Since, board.Told, board.Heard
+	if board.Err != nil {
+		s.MemoryError = board.Err.Error()
+	}
 	for _, m := range st.Machines {
 		s.Machines = append(s.Machines, admin.SharedMachine{Name: m.Name, SilentS: m.Silent.Seconds(), Away: m.Away()})
 	}
@@ -117,6 +122,10 @@ func sharedAttention(s *admin.Status) []string {
 					plain(m.Name), age(silent)))
 			}
 		}
+	}
+	if k.Up && !k.MemoryUp && k.MemoryError != "" {
+		all = append(all, fmt.Sprintf("what is remembered of servers is not shared, since %s ago: %s. Who is asked to come back here may be asked by another machine too",
+			age(s.Now.Sub(k.MemorySince)), plain(k.MemoryError)))
 	}
 	if k.Warning != "" {
 		all = append(all, "the shared store: "+plain(k.Warning))

@@ -156,6 +156,9 @@ var (
 	sharedAlone = desc("shared_local_total", "Decisions of limits that were made without the shared store.")
 	sharedCalls = desc("shared_calls_total", "Calls of the shared store.")
 	sharedFails = desc("shared_errors_total", "Of these, those that failed or came too late.")
+	sharedBoard = desc("shared_memory_up", "Whether machines tell each other what they remember of servers now.")
+	sharedTold  = desc("shared_memory_told_total", "Notes of that which this machine has told.")
+	sharedHeard = desc("shared_memory_heard_total", "Notes of that which it has heard.")
 	sharedPeers = desc("shared_machines", "Machines that count together, with this one.")
 	sharedAway  = desc("shared_machines_away", "Of these, those that have not been heard of.")
 	buildDesc   = desc("build_info", "The program that runs.", "version", "commit")
@@ -175,7 +178,7 @@ func (c snapshot) Describe(to chan<- *prometheus.Desc) {
 		to <- r.desc
 	}
 	for _, d := range []*prometheus.Desc{queriesDesc, secondsDesc, listHits, listUp, listAsked, listUnknown, listHarsher, listSofter, listStrange, policyDesc, buildDesc,
-		notifications, sharedUp, sharedAlone, sharedCalls, sharedFails, sharedPeers, sharedAway} {
+		notifications, sharedUp, sharedAlone, sharedCalls, sharedFails, sharedPeers, sharedAway, sharedBoard, sharedTold, sharedHeard} {
 		to <- d
 	}
 	for _, d := range candidateDescs {
@@ -241,6 +244,9 @@ func (s *Shared) collect(to chan<- prometheus.Metric) {
 	to <- counter(sharedAlone, s.Locally)
 	to <- counter(sharedCalls, s.Calls)
 	to <- counter(sharedFails, s.Errors)
+	to <- gauge(sharedBoard, truth(s.MemoryUp))
+	to <- counter(sharedTold, s.Told)
+	to <- counter(sharedHeard, s.Heard)
 	to <- gauge(sharedPeers, float64(len(s.Machines)))
 	to <- gauge(sharedAway, float64(away))
 }

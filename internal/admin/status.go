@@ -115,6 +115,12 @@ type Shared struct {
 	Calls    uint64          `json:"calls"`
 	Errors   uint64          `json:"errors"`
 	Locally  uint64          `json:"locally"` // decisions made without it
+
+	MemoryUp    bool      `json:"memory_up"` // what is remembered of servers is shared too
+	MemorySince time.Time `json:"memory_since"`
+	MemoryError string    `json:"memory_error"`
+	Told        uint64    `json:"told"`  // records of that
+	Heard       uint64    `json:"heard"` // of other machines
 }
 
 // A SharedMachine is one of the machines that count together, as of the last time that

@@ -22,7 +22,7 @@ func stateKeys() []Key {
 		},
 		{
 			Name: "state.redis", Default: "", Kind: redisKind(),
-			Doc:   `A Redis or Valkey server in which several machines count limits together: "redis://host:6379/0", "rediss://user:password@host:6379/0" for TLS, "unix:/run/redis/redis.sock". The password, or all of it, may be "file:/path", whose one line it is; it is shown nowhere. While the server is away each machine counts its part of each limit. Empty: each counts for itself.`,
+			Doc:   `A Redis or Valkey server in which several machines count limits together, and by which they tell each other of servers: "redis://host:6379/0", "rediss://user:password@host:6379/0" for TLS, "unix:/run/redis/redis.sock". The password, or all of it, may be "file:/path", whose one line it is; it is shown nowhere. While the server is away each machine counts its part of each limit. Empty: each counts for itself.`,
 			field: func(c *Config) any { return &c.State.Redis },
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -49,9 +50,9 @@ func (c *Caller) CameBack() bool { return c.back }
 
 // Caller gives the keys of a client. operator and spf are in lower case, "" for none.
 func (r *Retries) Caller(client netip.Addr, operator, spf string) Caller {
-	c := Caller{own: r.secret.NameKey(Operator, operator), home: AddressKey(client), net: NetKey(client)}
+	c := Caller{own: r.NameKey(Operator, operator), home: AddressKey(client), net: NetKey(client)}
 	if !c.own.Valid() {
-		c.own = r.secret.NameKey(SPFDomain, spf)
+		c.own = r.NameKey(SPFDomain, spf)
 	}
 	if !c.own.Valid() {
 		c.own = c.net
@@ -60,7 +61,7 @@ func (r *Retries) Caller(client netip.Addr, operator, spf string) Caller {
 }
 
 // NameKey is the key of an operator or an SPF domain, as Callers have it.
-func (r *Retries) NameKey(kind Kind, name string) Key { return r.secret.NameKey(kind, name) }
+func (r *Retries) NameKey(kind Kind, name string) Key { return r.secret.Load().NameKey(kind, name) }
 
 // Kind says by what the caller is known.
 func (c *Caller) Kind() Kind { return c.own.kind }
@@ -69,10 +70,12 @@ func (c *Caller) Kind() Kind { return c.own.kind }
 // use, and bounded: who waits longest goes first, and who came back and was not seen
 // for longest.
 type Retries struct {
-	secret Secret
+	secret atomic.Pointer[Secret]
 	track  bool
 
 	mu        sync.Mutex
+	news      map[Key]struct{} // what other machines are to be told of; nil: nobody listens
+	forgot    map[Key]struct{} // of news: by command
 	win       Windows
 	waiting   map[Key]*waiter
 	open      int                            // deferrals of all of them
@@ -92,11 +95,14 @@ type waiter struct {
 	queued time.Time // its turn in the queue
 	why    uint64    // findings of the first deferral, see retryCounts
 	shadow bool      // the same mails wait under a better key, and are counted there
+
+	foreign bool // another machine has asked it to come back, and counts it
 }
 
 type deferral struct {
 	mail  uint64
 	first time.Time
+	told  bool // other machines know of it
 }
 
 // A turn is when a waiter is to be looked at.
@@ -121,7 +127,8 @@ func NewRetries(w Windows) *Retries {
 func NewKeptRetries(w Windows, secret Secret) *Retries { return newRetries(w, secret, true) }
 
 func newRetries(w Windows, secret Secret, track bool) *Retries {
-	r := &Retries{win: w, secret: secret, track: track, waiting: map[Key]*waiter{}, changed: map[Key]struct{}{}}
+	r := &Retries{win: w, track: track, waiting: map[Key]*waiter{}, changed: map[Key]struct{}{}}
+	r.secret.Store(&secret)
 	// The size is a positive constant, the only thing NewLRU can refuse.
 	r.passed, _ = simplelru.NewLRU(maxPassed, func(k Key, _ time.Time) {
 		if k.kind == Address {
@@ -211,7 +218,7 @@ func (r *Retries) cameBack(c *Caller, k Key, w *waiter, mail uint64, now time.Ti
 	if own := r.waiting[c.own]; own != nil {
 		counts = own
 	}
-	if !counts.shadow {
+	if !counts.shadow && !counts.foreign {
 		r.stats.returned(counts, now)
 	}
 	r.remove(c.own)
@@ -266,7 +273,7 @@ func (r *Retries) note(k Key, mail uint64, why uint64, shadow bool, now time.Tim
 	}
 	if w.shadow && !shadow { // it is somebody's best key now
 		r.leave(k, w)
-		w.shadow, w.since, w.why = false, now, why
+		w.shadow, w.foreign, w.since, w.why = false, false, now, why
 		r.enter(k, w)
 		r.stats.deferred(why)
 	}
@@ -281,7 +288,7 @@ func (r *Retries) note(k Key, mail uint64, why uint64, shadow bool, now time.Tim
 		w.list = slices.Delete(w.list, 0, 1)
 		r.count(w, -1)
 	}
-	w.list = append(w.list, deferral{mail, now})
+	w.list = append(w.list, deferral{mail: mail, first: now})
 	r.count(w, 1)
 	r.touch(k)
 }
@@ -354,7 +361,7 @@ func (r *Retries) expire(now time.Time) {
 			r.queue = append(r.queue, turn{t.key, now})
 			continue
 		}
-		if !w.shadow {
+		if !w.shadow && !w.foreign {
 			r.stats.GaveUp++
 		}
 		r.remove(t.key)
@@ -376,6 +383,14 @@ func (r *Retries) forgetFirst() {
 
 // touch notes that what is known of a key has changed.
 func (r *Retries) touch(k Key) {
+	r.keep(k)
+	if r.news != nil {
+		r.news[k] = struct{}{}
+	}
+}
+
+// keep notes that alone for what is kept on disk.
+func (r *Retries) keep(k Key) {
 	if r.track {
 		r.changed[k] = struct{}{}
 	}
@@ -398,6 +413,9 @@ func (r *Retries) Forget(keys ...Key) (known int) {
 		if r.waiting[k] != nil || r.passed.Contains(k) {
 			known++
 		}
+		if r.news != nil { // they may know more of it than this machine does
+			r.news[k], r.forgot[k] = struct{}{}, struct{}{}
+		}
 		r.remove(k)
 		if r.passed.Remove(k) {
 			r.touch(k)
@@ -419,7 +437,7 @@ func (r *Retries) Until(k Key, now time.Time) time.Time {
 // mail makes one number of sender and recipient.
 func (r *Retries) mail(sender, rcpt string) uint64 {
 	var room [512]byte
-	b := append(append(room[:0], r.secret[:]...), 'M')
+	b := append(append(room[:0], r.secret.Load()[:]...), 'M')
 	b = append(append(b, SenderKey(sender)...), 0) // no address has a NUL: the two parts cannot run into each other
 	sum := sha256.Sum256(append(b, foldAddress(rcpt)...))
 	return binary.LittleEndian.Uint64(sum[:])

@@ -10,7 +10,7 @@ import (
 // retriesVersion begins each record. Then come the names of findings, each with its
 // length before it, and entries: kind, id, until when it passes, since when it waits,
 // both in milliseconds of Unix time and 0 for not at all; and if it waits the bits of
-// findings, whether it is a shadow, and its mails with their first times. An entry
+// findings, flags, and its mails with their first times. An entry
 // replaces all that is known of a key.
 const retriesVersion = 1
 
@@ -67,7 +67,11 @@ func (r *Retries) appendAll(b []byte, keys []Key) []byte {
 }
 
 func (r *Retries) appendHead(b []byte) []byte {
-	b = append(b, retriesVersion, byte(len(r.stats.names)))
+	return r.appendNames(append(b, retriesVersion))
+}
+
+func (r *Retries) appendNames(b []byte) []byte {
+	b = append(b, byte(len(r.stats.names)))
 	for _, name := range r.stats.names {
 		name = name[:min(len(name), math.MaxUint8)]
 		b = append(append(b, byte(len(name))), name...)
@@ -85,16 +89,30 @@ func (r *Retries) appendEntry(b []byte, k Key) []byte {
 	}
 	b = appendTime(b, w.since)
 	b = binary.LittleEndian.AppendUint64(b, w.why)
-	shadow := byte(0)
-	if w.shadow {
-		shadow = 1
-	}
-	b = binary.LittleEndian.AppendUint16(append(b, shadow), uint16(len(w.list)))
+	b = binary.LittleEndian.AppendUint16(append(b, w.flags()), uint16(len(w.list)))
 	for _, d := range w.list {
 		b = appendTime(binary.LittleEndian.AppendUint64(b, d.mail), d.first)
 	}
 	return b
 }
+
+// The flags of a waiter.
+const (
+	flagShadow  = 1
+	flagForeign = 2
+)
+
+func (w *waiter) flags() (f byte) {
+	if w.shadow {
+		f |= flagShadow
+	}
+	if w.foreign {
+		f |= flagForeign
+	}
+	return f
+}
+
+func (w *waiter) set(f byte) { w.shadow, w.foreign = f&flagShadow != 0, f&flagForeign != 0 }
 
 func appendTime(b []byte, t time.Time) []byte {
 	if t.IsZero() {
@@ -132,10 +150,7 @@ func (r *Retries) Import(record []byte, now time.Time) error {
 		return ErrVersion
 	}
 	in := reader{data: record[1:]}
-	var names []string
-	for range int(in.byte()) {
-		names = append(names, string(in.take(int(in.byte()))))
-	}
+	names := in.names()
 	var all []retryEntry
 	for len(in.data) > 0 && !in.bad {
 		all = append(all, in.retryEntry())
@@ -145,14 +160,36 @@ func (r *Retries) Import(record []byte, now time.Time) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	bits := make([]int, len(names))
-	for i, name := range names {
-		bits[i] = r.stats.bit(name)
-	}
+	bits := r.bits(names)
 	for i := range all {
 		r.put(&all[i], bits, now)
 	}
 	return nil
+}
+
+// names are those of findings.
+func (r *reader) names() (names []string) {
+	for range int(r.byte()) {
+		names = append(names, string(r.take(int(r.byte()))))
+	}
+	return names
+}
+
+// bits gives the bits of findings by those that a record has.
+func (r *Retries) bits(names []string) []int {
+	bits := make([]int, min(len(names), maxReasons))
+	for i := range bits {
+		bits[i] = r.stats.bit(names[i])
+	}
+	return bits
+}
+
+// reasons are findings of a record as bits of ours.
+func reasons(of uint64, bits []int) (why uint64) {
+	for i, bit := range bits {
+		why |= of >> i & 1 << bit
+	}
+	return why
 }
 
 func (r *reader) retryEntry() (e retryEntry) {
@@ -164,25 +201,32 @@ func (r *reader) retryEntry() (e retryEntry) {
 	if !waits {
 		return e
 	}
-	w := &waiter{since: since, why: r.uint64(), shadow: r.byte() != 0}
+	w := &waiter{since: since, why: r.uint64()}
+	w.set(r.byte())
+	w.list = r.deferrals()
+	e.waiter = w
+	return e
+}
+
+// deferrals are mails with their first times, one at least.
+func (r *reader) deferrals() (list []deferral) {
 	n := int(r.uint16())
 	if n == 0 || n > maxPerKey || len(r.data) < 16*n {
 		r.bad = true
-		return e
+		return nil
 	}
 	for range n {
 		d := deferral{mail: r.uint64()}
 		d.first, _ = r.time()
-		w.list = append(w.list, d)
+		list = append(list, d)
 	}
-	e.waiter = w
-	return e
+	return list
 }
 
 // put lays an entry over what is known.
 func (r *Retries) put(e *retryEntry, bits []int, now time.Time) {
 	if old := r.waiting[e.key]; old != nil {
-		if !old.shadow {
+		if !old.shadow && !old.foreign {
 			r.stats.unsaid(old.why)
 		}
 		r.leave(e.key, old)
@@ -199,14 +243,10 @@ func (r *Retries) put(e *retryEntry, bits []int, now time.Time) {
 		w.list[i].first = earlier(w.list[i].first, now)
 	}
 	w.since, w.queued = earlier(w.since, now), now
-	why := uint64(0)
-	for i, bit := range bits {
-		why |= w.why >> i & 1 << bit
-	}
-	w.why = why
+	w.why = reasons(w.why, bits)
 	r.enter(e.key, w)
 	r.queue = append(r.queue, turn{e.key, now})
-	if !w.shadow {
+	if !w.shadow && !w.foreign {
 		r.stats.deferred(w.why)
 	}
 	for r.open > maxDeferred || len(r.waiting) > maxWaiting {

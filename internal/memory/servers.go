@@ -39,7 +39,8 @@ type Options struct {
 // A Servers remembers servers. It is safe for concurrent use, and bounded: when it is
 // full, what is least useful is forgotten first.
 type Servers struct {
-	secret   Secret
+	secret   atomic.Pointer[Secret]
+	shared   atomic.Bool // other machines are to be told
 	settings atomic.Pointer[Settings]
 	began    atomic.Uint32 // seconds of Unix time
 	scatter  scatter
@@ -51,7 +52,8 @@ func NewServers(o Options, now time.Time) *Servers {
 	if o.Bytes <= 0 {
 		o.Bytes = DefaultBytes
 	}
-	s := &Servers{secret: o.Secret, scatter: newScatter()}
+	s := &Servers{scatter: newScatter()}
+	s.secret.Store(&o.Secret)
 	s.Set(o.Settings)
 	s.began.Store(seconds(now))
 	for i := range s.shards {
@@ -82,7 +84,7 @@ type Subject struct {
 // Subject gives the keys of a server. operator is the registered domain of a
 // confirmed PTR name that is no provider's default, in lower case; "" for none.
 func (s *Servers) Subject(client netip.Addr, operator string) Subject {
-	sub := Subject{Home: AddressKey(client), Operator: s.secret.NameKey(Operator, operator)}
+	sub := Subject{Home: AddressKey(client), Operator: s.secret.Load().NameKey(Operator, operator)}
 	if sub.Home.kind == Address {
 		sub.Net = NetKey(client)
 	}
@@ -120,7 +122,7 @@ func (s *Servers) mark(name string) uint32 {
 		return 0
 	}
 	h := uint32(2166136261) // FNV-1a
-	for _, c := range s.secret[:4] {
+	for _, c := range s.secret.Load()[:4] {
 		h = (h ^ uint32(c)) * 16777619
 	}
 	for i := range len(name) {
@@ -170,6 +172,9 @@ func (s *Servers) change(sub *Subject, now time.Time, do func(*cell)) {
 		c.age(at, h)
 		do(c)
 		sh.touch(c)
+		if s.shared.Load() {
+			sh.tell(k, at, do)
+		}
 		sh.mu.Unlock()
 	}
 }
@@ -222,6 +227,9 @@ func (s *Servers) Forget(keys ...Key) (known int) {
 			}
 			sh.drop(i)
 			known++
+		}
+		if s.shared.Load() {
+			sh.tellForgotten(k)
 		}
 		sh.mu.Unlock()
 	}

@@ -41,7 +41,8 @@ type shard struct {
 	track   bool
 	changed []Key // to be exported; what is not there any more was forgotten
 	evicted uint64
-	_       [64]byte // no two shards' locks in one cache line
+	news    map[Key]*serverNews // what other machines are to be told; nil where nothing is
+	_       [64]byte            // no two shards' locks in one cache line
 }
 
 // home gives the place where a cell would be if it were alone: by the upper bits of

@@ -24,4 +24,10 @@
 // Whoever uses more than half of its part of a maximum claims the parts of the others,
 // who learn of it at once, by a channel. That is why all can count on by themselves
 // when the store goes: see ratelimit.Peers.
+//
+// # What machines tell each other
+//
+// A Board hands on what each machine has learned, of servers and of who came back, by one
+// stream for each topic. All of it is known to each machine by itself; what stands in the
+// store is for those who are away for a while.
 package shared

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"iter"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"strings"
@@ -13,14 +14,46 @@ import (
 	"time"
 
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/memory"
 	"mailprofiled/internal/shared"
 	"mailprofiled/ratelimit"
 )
 
-// A Share is what counts limits together with other machines.
+// A Share is what counts limits together with other machines, and tells them of servers.
 type Share struct {
 	Store    *shared.Store
 	Fallback *ratelimit.Fallback
+	Board    *shared.Board
+}
+
+// What machines tell each other, how often, and for how long the store keeps it: of who
+// was asked to come back at once, for who comes back may come to another machine.
+const (
+	topicRetries, topicServers = "retries", "servers"
+
+	retriesEvery, retriesRecord, retriesKeep = 250 * time.Millisecond, 4 << 10, 30_000
+	serversEvery, serversRecord, serversKeep = 5 * time.Second, 32 << 10, 2_000
+)
+
+// heardRetries and heardServers are what is told, and taken in.
+type (
+	heardRetries struct{ *memory.Retries }
+	heardServers struct{ *memory.Servers }
+)
+
+func (s heardRetries) Hear(record []byte) error { return s.Retries.Hear(record, time.Now()) }
+func (s heardServers) Hear(record []byte) error { return s.Servers.Hear(record, time.Now()) }
+
+// rekey has names of servers hashed by another key.
+func (c *Counters) rekey(key memory.Secret) {
+	c.Retries.SetSecret(key)
+	c.Servers.SetSecret(key, time.Now())
+}
+
+// namesKey is the key of all machines as one of names.
+func namesKey(key ratelimit.Secret) (k memory.Secret) {
+	copy(k[:], key[:])
+	return k
 }
 
 // Share has limits counted together with other machines from now on, where the
@@ -29,19 +62,27 @@ type Share struct {
 // Stale. CloseShare ends it.
 func (c *Counters) Share(cfg *config.Config, logger *slog.Logger, rekeyed func()) {
 	r := cfg.State.Redis
+	last := c.shareSpace.memory()
 	if !r.Set() {
+		if last.Known { // operators stand under the key of all machines
+			c.rekey(c.names)
+		}
 		return
 	}
-	memory := c.shareSpace.memory()
 	c.key.set(c.secret)
-	if memory.Known {
-		c.key.set(memory.Key)
+	if last.Known {
+		c.key.set(last.Key)
+		c.rekey(namesKey(last.Key))
 	}
+	now := time.Now()
+	c.Retries.Share(now)
+	c.Servers.Share()
 	o := shared.Options{
 		Network: r.Network, Address: r.Address, User: r.User, Password: r.Password.Reveal(), DB: r.DB,
-		Machine: machineName(c.secret), Key: c.secret, Memory: memory, Logger: logger,
+		Machine: machineName(c.secret), Key: c.secret, Memory: last, Logger: logger,
 		Adopt: func(key shared.Key) {
 			c.key.set(key)
+			c.rekey(namesKey(key))
 			rekeyed()
 		},
 	}
@@ -51,9 +92,13 @@ func (c *Counters) Share(cfg *config.Config, logger *slog.Logger, rekeyed func()
 	}
 	s := &Share{Store: shared.New(o)}
 	s.Fallback = ratelimit.NewFallback(s.Store, c.Table, s.Store.Peers())
+	s.Board = shared.NewBoard(o, c.shareSpace.readTo(), func() bool { return s.Store.Memory().Known },
+		shared.Topic{Name: topicRetries, Source: heardRetries{c.Retries}, Every: retriesEvery, Record: retriesRecord, Keep: retriesKeep},
+		shared.Topic{Name: topicServers, Source: heardServers{c.Servers}, Every: serversEvery, Record: serversRecord, Keep: serversKeep})
 	c.share = s
-	c.shareSpace.follow(s.Store)
+	c.shareSpace.follow(s)
 	s.Store.Start(s.Fallback)
+	s.Board.Start()
 }
 
 // Shared gives what counts together with other machines; nil where nothing does.
@@ -63,6 +108,7 @@ func (c *Counters) Shared() *Share { return c.share }
 // began. Mail that is counted afterwards is counted here.
 func (c *Counters) CloseShare() {
 	if c.share != nil {
+		c.share.Board.Close()
 		c.share.Store.Close()
 	}
 }
@@ -129,10 +175,11 @@ func machineName(secret ratelimit.Secret) string {
 
 // A shareSpace lets the store keep what is known of the other machines.
 type shareSpace struct {
-	mu    sync.Mutex
-	read  shared.Memory // at the start
-	store *shared.Store // nil: nobody knows more
-	kept  string        // what was written last
+	mu     sync.Mutex
+	read   shared.Memory     // at the start
+	places map[string]string // of the board, at the start
+	share  *Share            // nil: nobody knows more
+	kept   string            // what was written last
 }
 
 // A shareRecord is that as it is kept.
@@ -142,6 +189,8 @@ type shareRecord struct {
 	Known    bool     `json:"known"`
 	Life     string   `json:"life"`
 	Machines []string `json:"machines"`
+
+	Read map[string]string `json:"read,omitempty"` // of the board, by topic
 }
 
 func (s *shareSpace) memory() shared.Memory {
@@ -150,21 +199,28 @@ func (s *shareSpace) memory() shared.Memory {
 	return s.read
 }
 
-func (s *shareSpace) follow(store *shared.Store) {
+// readTo is where the board was read to.
+func (s *shareSpace) readTo() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.store = store
+	return s.places
+}
+
+func (s *shareSpace) follow(share *Share) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.share = share
 }
 
 func (s *shareSpace) record() string {
-	m := s.read
-	if s.store != nil {
-		m = s.store.Memory()
+	m, places := s.read, s.places
+	if s.share != nil {
+		m, places = s.share.Store.Memory(), s.share.Board.Read()
 	}
 	if !m.Known {
 		return ""
 	}
-	text, err := json.Marshal(shareRecord{1, hex.EncodeToString(m.Key[:]), m.Known, m.Life, m.Machines})
+	text, err := json.Marshal(shareRecord{1, hex.EncodeToString(m.Key[:]), m.Known, m.Life, m.Machines, places})
 	if err != nil {
 		return "" // strings and a bool: it cannot be
 	}
@@ -209,7 +265,7 @@ func (s *shareSpace) Load(record []byte) error {
 	copy(m.Key[:], raw)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.read, s.kept = m, string(record)
+	s.read, s.places, s.kept = m, r.Read, string(record)
 	return nil
 }
 
@@ -223,12 +279,14 @@ func (s *shareSpace) Len() int {
 	return 1
 }
 
-// Lost has all of this machine's counters brought anew: some may be missing here, and
-// none there.
+// Lost has all of this machine's counters brought anew, and who was asked to come back
+// heard anew: some may be missing here, and none there.
 func (s *shareSpace) Lost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.read.Life = ""
+	s.places = maps.Clone(s.places)
+	delete(s.places, topicRetries) // to hear these twice does no harm; counts would be doubled
 }
 
 // WaitShare waits until the other machines have been asked for once, at most so long:

@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +21,9 @@ func TestWhatIsKnownOfMachinesIsKept(t *testing.T) {
 	if got := s.Changed(nil); len(got) > 0 || s.Len() != 0 {
 		t.Errorf("of nothing: %q", got)
 	}
-	s.follow(shared.New(shared.Options{Machine: "mx1", Memory: memory, Logger: slog.New(slog.DiscardHandler)}))
+	o := shared.Options{Machine: "mx1", Memory: memory, Logger: slog.New(slog.DiscardHandler)}
+	read := map[string]string{topicRetries: "5-1", topicServers: "6-2"}
+	s.follow(&Share{Store: shared.New(o), Board: shared.NewBoard(o, read, nil, shared.Topic{Name: topicRetries}, shared.Topic{Name: topicServers})})
 	record := s.Changed(nil)
 	if more := s.Changed(nil); len(record) == 0 || len(more) > 0 {
 		t.Fatalf("%q, and then %q", record, more)
@@ -35,8 +38,11 @@ func TestWhatIsKnownOfMachinesIsKept(t *testing.T) {
 	if got.Key != memory.Key || !got.Known || got.Life != memory.Life || !slices.Equal(got.Machines, memory.Machines) {
 		t.Errorf("got %+v", got)
 	}
+	if !maps.Equal(again.readTo(), read) {
+		t.Errorf("read to %v", again.readTo())
+	}
 	again.Lost()
-	if again.memory().Life != "" {
+	if again.memory().Life != "" || !maps.Equal(again.readTo(), map[string]string{topicServers: "6-2"}) {
 		t.Error("with lost state it is not all brought")
 	}
 	for _, bad := range []string{"", "{}", `{"v":1,"key":"00"}`, `{"v":2}`} {

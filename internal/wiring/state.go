@@ -38,6 +38,7 @@ type Counters struct {
 	key        keyring // of limits that are shared
 
 	secret  ratelimit.Secret
+	names   memory.Secret   // the same, longer: of servers
 	busiest *memory.Busiest // accounts that met limits, of the engines of now
 	hashed  bool            // how it names them
 }
@@ -54,6 +55,7 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 		rand.Read(key[:]) // it never fails
 	}
 	copy(c.secret[:], key[:])
+	c.names = key
 	track := kept != nil
 	c.Table = ratelimit.NewTable(ratelimit.Options{Track: track}, now)
 	c.Servers = memory.NewServers(memory.Options{Settings: memorySettings(cfg), Bytes: cfg.Memory.Bytes, Track: track, Secret: key}, now)
