@@ -43,6 +43,17 @@ func openLines(tb testing.TB, text string) *File {
 	return f
 }
 
+// TestFilesAnswerWithoutGarbage: whoever exists, with an extension too, and who does not.
+func TestFilesAnswerWithoutGarbage(t *testing.T) {
+	s := NewStack(Options{Ours: []string{"a.example"}, Delimiters: "+", Routes: []Route{{Kind: "file", File: openLines(t, "jo@a.example\n")}}})
+	for _, local := range []string{"Jo", "jo+lists", "nobody"} {
+		a := Address{local, "a.example"}
+		if n := testing.AllocsPerRun(100, func() { s.Now(a) }); n > 0 {
+			t.Errorf("%s: %v allocations", local, n)
+		}
+	}
+}
+
 func BenchmarkLookup(b *testing.B) {
 	f := openLines(b, lines(1_000_000))
 	ours := make([]string, 1000)

@@ -245,7 +245,7 @@ func (s *Stack) variants(a Address) [3]Address {
 // for the domain's catch-all.
 func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
 	answer := Answer{By: r.Kind, Name: r.Name, Cached: true, Tempfail: r.Tempfail, Entry: Entry{Result: No}}
-	var inDoubt *Entry
+	var inDoubt Entry // a No that is not believed, if its Result is Failed
 	for _, variant := range s.variants(a) {
 		if variant.Domain == "" {
 			continue
@@ -260,10 +260,9 @@ func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
 			}
 		}
 		answer.Cached = answer.Cached && now
-		var doubt *doubted
 		switch {
-		case e.Result == Failed && errors.As(e.Err, &doubt): // a No so far
-			inDoubt = &e
+		case e.Result == Failed && isDoubted(e.Err): // a No so far
+			inDoubt = e
 		case e.Result == Yes || e.Result == Failed:
 			answer.Entry, answer.Stale = e, stale
 			return answer, true
@@ -271,8 +270,8 @@ func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
 			answer.Entry = e
 		}
 	}
-	if inDoubt != nil && answer.Result == No {
-		answer.Entry = *inDoubt
+	if inDoubt.Result == Failed && answer.Result == No {
+		answer.Entry = inDoubt
 	}
 	return answer, true
 }

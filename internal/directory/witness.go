@@ -105,6 +105,11 @@ type doubted struct{ error }
 
 func (*doubted) Is(target error) bool { return target == ErrThisAddress }
 
+func isDoubted(err error) bool {
+	var d *doubted
+	return errors.As(err, &d)
+}
+
 // believe gives a No if the source is sound, and else a failure with a doubted error.
 func (g *Guard) believe(ctx context.Context, a Address, no Entry) Entry {
 	sound, err := g.sound(ctx, a, a.Domain)
