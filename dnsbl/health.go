@@ -212,7 +212,7 @@ const missedFor = time.Hour
 
 // Absence says what is made of a list that does not count. One that is not tested yet,
 // silent or refusing is Missed for an hour, and of the latter two what they said before
-// stays good. One that is doubted, or not in use, is neither.
+// stays good. One that is doubted, speaks for nobody, or is not in use, is neither.
 func (h *Health) Absence(id string) Absence {
 	w := h.find(id)
 	if w == nil {
@@ -349,7 +349,9 @@ func (h *Health) mark(w *watched) {
 	up := h.resolver.state == Up
 	counts := up && w.state.state == Up
 	var absence Absence
-	doubted := !up || w.state.state.doubted()
+	// Of a list that only speaks against clients nothing is used any more that it said before
+	// it went, whatever for: it may have been mad just before it fell silent.
+	doubted := !up || w.state.state.doubted() || w.state.away() && w.list.Load().Lift() == 0
 	switch {
 	case counts, doubted:
 	case w.state.state == Untested:

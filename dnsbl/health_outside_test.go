@@ -294,7 +294,7 @@ func TestFirstTestsAfterAnOutage(t *testing.T) {
 
 // TestAbsence: what is made of a list that gives no answer, and of one that is doubted.
 func TestAbsence(t *testing.T) {
-	refusal := found("127.255.255.254")
+	refusal := found("127.0.0.255")
 	for _, c := range []struct {
 		name       string
 		answer     func(string) Reply
@@ -316,36 +316,36 @@ func TestAbsence(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWard(t)
 				if c.first {
-					w.asker.set(below("b.example.org", c.answer))
+					w.asker.set(below("white.example.org", c.answer))
 				} else {
 					w.allUp()
 				}
 				if c.first {
-					if got := w.Absence("b"); got != Missed {
+					if got := w.Absence("white"); got != Missed {
 						t.Errorf("before its first tests: %d", got)
 					}
 					w.run()
-				} else if got := w.Absence("b"); got != 0 {
+				} else if got := w.Absence("white"); got != 0 {
 					t.Errorf("while it counts: %d", got)
 				}
-				generation := w.Generation("b")
-				w.visits(below("b.example.org", c.answer), 20*time.Second)
+				generation := w.Generation("white")
+				w.visits(below("white.example.org", c.answer), 20*time.Second)
 				w.pass(2 * testEvery)
-				w.want("b", c.state)
-				if got := w.Absence("b"); got != c.want {
+				w.want("white", c.state)
+				if got := w.Absence("white"); got != c.want {
 					t.Errorf("%d, want %d", got, c.want)
 				}
-				if doubted := w.Generation("b") != generation; doubted != c.doubted {
+				if doubted := w.Generation("white") != generation; doubted != c.doubted {
 					t.Errorf("doubted: %v", doubted)
 				}
 				w.pass(missedFor)
-				if got := w.Absence("b"); got != c.afterwards {
+				if got := w.Absence("white"); got != c.afterwards {
 					t.Errorf("after an hour: %d, want %d", got, c.afterwards)
 				}
 				w.asker.set(sound)
 				w.pass(12 * slowest * testEvery)
-				w.want("b", Up)
-				if got := w.Absence("b"); got != 0 {
+				w.want("white", Up)
+				if got := w.Absence("white"); got != 0 {
 					t.Errorf("when it is back: %d", got)
 				}
 				if got := w.Absence("nobody"); got != 0 {
@@ -368,6 +368,21 @@ func TestASilentListThatGoesMadIsDoubted(t *testing.T) {
 		w.pass(2 * testEvery)
 		w.want("white", Suspended)
 		if w.Generation("white") == generation || w.Absence("white") != 0 {
+			t.Error("what it said is used")
+		}
+	})
+}
+
+// TestASilentListIsNotBelievedAfterwards, where it speaks against clients: it may have gone
+// mad just before.
+func TestASilentListIsNotBelievedAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t)
+		w.allUp()
+		generation := w.Generation("a")
+		w.visits(below("a.example.org", always(Reply{Reason: "timeout"})), 10*time.Second)
+		w.want("a", Silent)
+		if w.Generation("a") == generation || w.Absence("a") != 0 {
 			t.Error("what it said is used")
 		}
 	})

@@ -111,7 +111,7 @@ func healthLists(t testing.TB) []List {
 	poison.Suspect = true
 	white := List{ID: "white", Zone: "white.example.org", Group: "white", Family: "allow", Asks: IP4 | IP6, Stages: StagesOf(Connect),
 		Listed: []string{"127.0.0.2"}, Unlisted: []string{"127.0.0.1"},
-		Codes: []Code{code(t, "127.0.5.3", "", "trusted", Allow, -5), poison}}
+		Codes: []Code{code(t, "127.0.5.3", "", "trusted", Allow, -5), poison, code(t, "127.0.0.255", "", "too many queries", Error, 0)}}
 	lists := []List{block("a"), block("b"), block("c"), domains, white}
 	for i := range lists {
 		lists[i].compile()
