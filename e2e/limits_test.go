@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -302,4 +303,94 @@ func TestBlockedAccountsOutliveTheDaemon(t *testing.T) {
 			t.Errorf("released: %v", d)
 		}
 	})
+}
+
+// TestKilledUnderLoad: eight sessions send as fast as they can when the daemon is killed; what
+// was on disk then is counted, so that beyond the allowance no more goes through than was
+// accepted since the last writing.
+func TestKilledUnderLoad(t *testing.T) {
+	t.Parallel()
+	const sessions, before, allowance = 8, 80, 120
+	h := openLimited(t, postfix, outgoing(allowance, "24h"))
+	c := h.login(t, bad4) // so that the account is known, and something is on disk
+	send(t, c, "joe@example.net", "jo@example.net")
+	quit(t, c)
+	h.waitKept(t)
+	enough, at := make(chan struct{}), make(chan time.Time, 2*allowance)
+	var once sync.Once
+	var taken atomic.Int64
+	load := h.flood(t, sessions, func(when time.Time) {
+		at <- when
+		if taken.Add(1) >= before {
+			once.Do(func() { close(enough) })
+		}
+	}, func(string) bool { return true })
+	kept := h.lastKept(t, enough) // of a time before which all is on disk
+	h.daemon.signal(t, syscall.SIGKILL)
+	h.daemon.ended(t)
+	load.Wait()
+	close(at)
+	unkept := 0
+	for when := range at {
+		if when.After(kept) {
+			unkept++
+		}
+	}
+	h.daemon.start(t)
+	h.flood(t, sessions, func(time.Time) { taken.Add(1) }, func(last string) bool {
+		if !strings.HasPrefix(last, "450 4.7.28 ") {
+			t.Errorf("refused by another than the limit: %s", last)
+		}
+		return true
+	}).Wait()
+	got := int(taken.Load()) + 1
+	t.Logf("%d went through at an allowance of %d; %d were accepted after the last writing that was seen", got, allowance, unkept)
+	if most, least := allowance+unkept, allowance-sessions; got > most || got < least {
+		t.Errorf("%d went through, want %d to %d", got, least, most)
+	}
+}
+
+// flood has sessions of joe send, and tells when each message was accepted. A session ends
+// when done says so of an answer that is another.
+func (h *house) flood(t *testing.T, sessions int, accepted func(time.Time), done func(answer string) bool) *sync.WaitGroup {
+	t.Helper()
+	all := new(sync.WaitGroup)
+	for i := range sessions {
+		c := h.login(t, []netip.Addr{bad4, bad6, good4, good6}[i%4])
+		all.Go(func() {
+			for {
+				switch d, err := c.SendMail("joe@example.net", "jo@example.net"); {
+				case err != nil:
+					done(err.Error())
+					return
+				case d.Accepted():
+					accepted(time.Now())
+				case done(d.Last().String()):
+					return
+				}
+			}
+		})
+	}
+	return all
+}
+
+// lastKept asks the daemon how it keeps its state until enough is closed, and gives the
+// latest time before which all is on disk.
+func (h *house) lastKept(t *testing.T, enough <-chan struct{}) (kept time.Time) {
+	t.Helper()
+	daemon, ctx := admin.Dial(config.ControlSocket(h.daemon.configPath())), waiting(t)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case <-enough:
+			return kept
+		case <-again.C:
+		case <-ctx.Done():
+			t.Fatal("too little went through to begin")
+		}
+		if st, err := daemon.Status(ctx); err == nil {
+			kept = st.Store.LastWrite
+		}
+	}
 }

@@ -165,7 +165,10 @@ func (a *Accounts) age(seen uint32, at int64) Age {
 
 // note remembers the earliest time of an account, and gives it; false when there
 // is no room for a new one.
-func (a *Accounts) note(id uint64, first uint32) (uint32, bool) {
+func (a *Accounts) note(id uint64, first uint32) (uint32, bool) { return a.enter(id, first, a.track) }
+
+// enter is note; told says that it is to be exported.
+func (a *Accounts) enter(id uint64, first uint32, told bool) (uint32, bool) {
 	s := &a.shards[id%shards]
 	s.mu.RLock()
 	seen, ok := s.first(id)
@@ -183,7 +186,7 @@ func (a *Accounts) note(id uint64, first uint32) (uint32, bool) {
 		return 0, false
 	}
 	s.set(id, first)
-	if a.track {
+	if told {
 		s.changed = append(s.changed, id)
 	}
 	return first, true

@@ -86,7 +86,7 @@ func (a *Accounts) Import(f Frame, now time.Time) (int, error) {
 		}
 	}, func(id uint64, ago int64) {
 		first := (e.at+moved)/1000 - ago
-		a.note(id, uint32(min(max(first, 0), at/1000, math.MaxUint32)))
+		a.enter(id, uint32(min(max(first, 0), at/1000, math.MaxUint32)), false) // whoever has given it has it
 	})
 }
 

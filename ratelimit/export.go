@@ -193,8 +193,7 @@ func (s *shard) put(id uint64, window int64, r *ring, e epoch, ahead, at int64) 
 		*r = ring{}
 	}
 	c.mode &^= atLimit
-	s.save(c, b, r)
-	s.touch(c)
+	s.save(c, b, r) // not touched: whoever has given it has it
 }
 
 // fold takes the newest sub-buckets, which are of the future, for the one after

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"mailprofiled/internal/admin"
@@ -15,6 +16,9 @@ import (
 
 // closeStateTime bounds the wait for the last writing of the state.
 const closeStateTime = 10 * time.Second
+
+// muchState is from how many bytes on disk on memory is given back behind a start.
+const muchState = 8 << 20
 
 // openState opens the state directory and makes the counters, with what is kept
 // there. Without a directory nothing is kept, and that is said: mail goes on, and
@@ -35,6 +39,9 @@ func (d *daemon) openState(cfg *config.Config) error {
 	d.counted = wiring.NewCounters(cfg, kept, time.Now())
 	d.state = kept
 	loaded := kept.Start()
+	if loaded.Bytes > muchState {
+		debug.FreeOSMemory() // what reading took is more than what is held, and nothing else would give it back for long
+	}
 	d.logger.Info("state loaded", "path", dir, "bytes", loaded.Bytes, "took", loaded.Took.String(),
 		"accounts", d.counted.Accounts.Stats().Keys, "counters", d.counted.Table.Stats().Keys, "lost", loaded.Lost)
 	return nil

@@ -34,12 +34,13 @@ func TestAllParts(t *testing.T) {
 	var out bytes.Buffer
 	err := run(t.Context(), []string{
 		"-clients", "40", "-transactions", "60", "-rounds", "2", "-env", "GOGC=50", "-workers", "4", "-visits", "8", "-delay", "1ms",
-		"-parts", "warm,cold,lists,dead,idle,memory,questions", "-dead", "3", "-budget", "50ms", "-idle", "20", "-many", "200", "-listed", "200", "-rules", "300", "-profile", profiles,
+		"-accounts", "3000", "-quiet", "1ms",
+		"-parts", "warm,state,cold,lists,dead,idle,memory,questions", "-dead", "3", "-budget", "50ms", "-idle", "20", "-many", "200", "-listed", "200", "-rules", "300", "-profile", profiles,
 	}, &out, &out)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	for _, part := range []string{"WARM:", "COLD:", "LISTS:", "DEAD DNS:", "IDLE:", "MEMORY:", "QUESTIONS:", "CPU a question on loopback:", "correct:"} {
+	for _, part := range []string{"WARM:", "STATE:", "COLD:", "LISTS:", "DEAD DNS:", "IDLE:", "MEMORY:", "QUESTIONS:", "CPU a question on loopback:", "correct:"} {
 		if !strings.Contains(out.String(), "\n"+part) {
 			t.Errorf("no %s in the report:\n%s", part, out.String())
 		}

@@ -54,10 +54,15 @@ func (s *samples) add(d delivery) {
 // deliver delivers a mail of each sender from..to-1, modulo the number of
 // clients, through the milter at socket, at of them at once.
 func deliver(socket string, from, to, clients, at int) (samples, error) {
+	return deliverAs(false, socket, from, to, clients, at)
+}
+
+// deliverAs is deliver of senders that log in, or not.
+func deliverAs(login bool, socket string, from, to, clients, at int) (samples, error) {
 	var all samples
 	var mu sync.Mutex
 	err := inTurn(from, to, at, func() func(sender) error {
-		m := &mta{socket: socket}
+		m := &mta{socket: socket, login: login}
 		return func(n sender) error {
 			d, err := m.deliver(n % sender(clients))
 			if err != nil {

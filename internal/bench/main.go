@@ -10,7 +10,7 @@
 //	C  the shipped daemon, everything on, its log in a file
 //
 // Parts: warm (every answer in the cache), cold (nothing in it, and DNS is late),
-// lists (what twenty DNS lists add), dead (DNS is silent), idle (sessions that do nothing), memory (of many clients),
+// state (accounts that log in, and a million of them at rest), lists (what twenty DNS lists add), dead (DNS is silent), idle (sessions that do nothing), memory (of many clients),
 // soak (what grows under very many visits of all kinds), questions (the CPU of one
 // to a resolver on loopback), directory (databases, LDAP and LMTP servers asked for
 // recipients; only when named, since it wants root and .ci/deps).
@@ -60,10 +60,12 @@ type options struct {
 	delay        time.Duration
 	dead         int // visits while DNS is dead
 	budget       time.Duration
-	idle         int    // sessions
-	many         int    // clients of the memory part
-	listed       int    // clients of the memory of lists
-	soaking      int    // visits of the soak
+	idle         int // sessions
+	many         int // clients of the memory part
+	listed       int // clients of the memory of lists
+	soaking      int // visits of the soak
+	accounts     int // of the state part
+	quiet        time.Duration
 	rules        int    // names, and as many networks, of the operator's own
 	env          string // of the shipped daemon
 	profile      string
@@ -72,7 +74,7 @@ type options struct {
 }
 
 // parts are all parts, in the order in which they run.
-var parts = []string{"warm", "cold", "lists", "dead", "idle", "memory", "soak", "questions", directoryPart}
+var parts = []string{"warm", "state", "cold", "lists", "dead", "idle", "memory", "soak", "questions", directoryPart}
 
 // directoryPart runs only when it is named.
 const directoryPart = "directory"
@@ -95,6 +97,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.listed, "listed", 20_000, "distinct clients of the memory of the lists part; 200000 are three times as much work as those of the memory part")
 	fs.IntVar(&o.soaking, "soak", 50_000, "visits of the soak part; a million takes 20 minutes or more, and a longer -limit")
 	fs.IntVar(&o.rules, "rules", 30_000, "names, and as many networks up to 65536, in files of [[local]]")
+	fs.IntVar(&o.accounts, "accounts", 1_000_000, "accounts of the state part, at rest")
+	fs.DurationVar(&o.quiet, "quiet", 10*time.Second, "how long they rest before the memory is looked at")
 	fs.StringVar(&o.env, "env", "", "`NAME=VALUE` added to the environment of the shipped daemon, such as GOGC=50")
 	fs.StringVar(&o.profile, "profile", "", "also write CPU and allocation profiles of the warm and memory parts to `DIR`")
 	fs.StringVar(&o.before, "before", "", "another build of this `PROGRAM`, whose questions are measured in turns with ours")
@@ -108,7 +112,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 			return o, fmt.Errorf("no part %q; there are %s", part, strings.Join(parts, ", "))
 		}
 	}
-	for _, n := range []int{o.clients, o.transactions, o.rounds, o.workers, o.visits, o.dead, o.idle, o.many, o.listed, o.rules, o.soaking} {
+	for _, n := range []int{o.clients, o.transactions, o.rounds, o.workers, o.visits, o.dead, o.idle, o.many, o.listed, o.rules, o.soaking, o.accounts} {
 		if n < 1 {
 			return o, errors.New("every size must be 1 or more")
 		}
@@ -161,7 +165,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func (b *bench) runParts() error {
 	do := map[string]func() error{
-		"warm": b.warm, "cold": b.cold, "lists": b.askedLists, "dead": b.silent, "idle": b.idleSessions, "memory": b.memory, "soak": b.soaked, "questions": b.questions,
+		"warm": b.warm, "state": b.state, "cold": b.cold, "lists": b.askedLists, "dead": b.silent, "idle": b.idleSessions, "memory": b.memory, "soak": b.soaked, "questions": b.questions,
 		directoryPart: b.directory,
 	}
 	for _, part := range parts {

@@ -14,6 +14,7 @@ const recipient = "<jo@example.net>"
 // on a connection of its own. Not safe for concurrent use.
 type mta struct {
 	socket string
+	login  bool              // each sender logs in, by an account of its own
 	visit  *miltertest.Visit // nil before the first
 
 	waited [stages]time.Duration // for the answers on this connection
@@ -46,8 +47,11 @@ func (m *mta) deliver(s sender) (delivery, error) {
 		return delivery{}, err
 	}
 	defer m.visit.Close()
-	from := "<jo@" + s.domain() + ">"
-	if _, err := m.timed(atMail, func() (miltertest.Answer, error) { return m.visit.Mail(from, "", "SIZE=4711") }); err != nil {
+	from, account := "<jo@"+s.domain()+">", ""
+	if m.login {
+		account = "jo@" + s.domain()
+	}
+	if _, err := m.timed(atMail, func() (miltertest.Answer, error) { return m.visit.Mail(from, account, "SIZE=4711") }); err != nil {
 		return delivery{}, err
 	}
 	answer, err := m.timed(atRcpt, func() (miltertest.Answer, error) { return m.visit.Rcpt(recipient) })

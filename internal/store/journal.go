@@ -62,7 +62,7 @@ func (k *keeper) startSync() {
 	k.covered, k.waiting = k.waiting, nil
 	before, f := k.retired, k.j.f
 	k.retired = nil
-	r := syncResult{era: k.era, j: k.j, from: time.Now()}
+	r := syncResult{era: k.era, j: k.j, from: k.collected}
 	go func() {
 		for _, f := range before {
 			r.err = errors.Join(r.err, f.Sync(), f.Close())

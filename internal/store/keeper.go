@@ -41,6 +41,7 @@ type keeper struct {
 
 	era       int // of the files in use: it ends with a failure
 	trouble   trouble
+	collected time.Time // what changed before then has been written, if not synced
 	lastWrite time.Time
 }
 
@@ -83,6 +84,9 @@ func (k *keeper) turn() {
 		return
 	}
 	k.startSync()
+	if !k.unsynced && !k.syncing && !k.attempt && k.j.synced { // nothing has changed since
+		k.lastWrite = k.collected
+	}
 	k.compact()
 }
 
@@ -100,6 +104,7 @@ func (k *keeper) collect() error {
 	if err := k.disk.Check(k.j.name, k.j.f); err != nil {
 		return err
 	}
+	begun := time.Now()
 	b := k.buf[:0]
 	var tooLong error
 	for _, sp := range k.spaces {
@@ -118,8 +123,12 @@ func (k *keeper) collect() error {
 	}
 	k.buf = b
 	defer k.shrink()
-	if tooLong != nil || len(b) == 0 {
+	if tooLong != nil {
 		return tooLong
+	}
+	k.collected = begun
+	if len(b) == 0 {
+		return nil
 	}
 	k.unsynced = true
 	return k.j.write(b)

@@ -257,3 +257,30 @@ func TestCloseWithoutStart(t *testing.T) {
 		t.Errorf("%v, locked %v", err, d.locked)
 	}
 }
+
+// TestLastWriteGoesOn while nothing changes, so that whoever waits for what he has changed
+// before does not wait for ever; and it names no time at which something had changed that is
+// not on disk.
+func TestLastWriteGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newMemDisk()
+		s := begin(t, d)
+		for key := range uint64(20) {
+			time.Sleep(time.Duration(key) * 37 * time.Millisecond)
+			s.numbers.set(key, key)
+			changed := time.Now()
+			for !s.Status().LastWrite.After(changed) {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if waited := time.Since(changed); waited > 3*DefaultInterval {
+				t.Errorf("change %d: it took %v", key, waited)
+			}
+			next := begin(t, d.afterKill())
+			if got := next.numbers.copy()[key]; got != key {
+				t.Errorf("change %d is not on disk", key)
+			}
+			next.end(t)
+		}
+		s.end(t)
+	})
+}
