@@ -141,6 +141,7 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	all.Go(func() { d.teller.Run(beside) })
 	all.Go(func() { d.followKey(beside) })
 	all.Go(func() { d.trial.Run(beside) })
+	all.Go(func() { d.followTrend(beside) })
 	stopped := context.AfterFunc(ctx, d.stop)
 	defer stopped()
 

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
+	"time"
 
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/page"
+	"mailprofiled/internal/trend"
 )
 
 // A pageDesk is what the page is told of a daemon. It has nothing that changes it.
@@ -22,6 +26,44 @@ func (p pageDesk) Account(name string) (*admin.Account, error) { return accountD
 
 func (p pageDesk) TopServers(kind, by string, n int) ([]admin.ServerCounts, error) {
 	return serverDesk(p).TopServers(kind, by, n)
+}
+
+func (p pageDesk) Server(name string) (*admin.Server, error) { return serverDesk(p).Server(name) }
+func (p pageDesk) Blocked() *admin.BlockedAccounts           { return accountDesk(p).Blocked(false) }
+
+func (p pageDesk) Suspects(n int) *admin.Suspects { return accountDesk(p).Suspects(n) }
+
+func (p pageDesk) Trend(s trend.Span) *trend.Series {
+	now := time.Now()
+	p.d.noteTrend(now)
+	return p.d.counted.Trend.Look(s, now)
+}
+
+// trendEvery is how often it is noted what was counted.
+const trendEvery = 5 * time.Second
+
+// followTrend notes verdicts and findings over time until ctx ends, and then the last
+// of them for the store.
+func (d *daemon) followTrend(ctx context.Context) {
+	tick := time.NewTicker(trendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			d.noteTrend(now)
+		case <-ctx.Done():
+			d.noteTrend(time.Now())
+			d.counted.Trend.Flush()
+			return
+		}
+	}
+}
+
+// noteTrend notes what was counted since the last time.
+func (d *daemon) noteTrend(now time.Time) {
+	counters := d.metrics.Findings()
+	maps.Copy(counters, d.metrics.Verdicts())
+	d.counted.Trend.Note(now, counters)
 }
 
 // newPage makes the page for a listener; nil where it must not be read: beyond
@@ -39,8 +81,13 @@ func (d *daemon) newPage(l net.Listener) http.Handler {
 
 // pageAccess tells who may read the page, by the configuration in force.
 func (d *daemon) pageAccess() page.Access {
-	a := d.current.Load().cfg.Admin
-	return page.Access{Token: a.Token.Reveal(), Hosts: a.Hosts}
+	cfg := d.current.Load().cfg
+	a := cfg.Admin
+	access := page.Access{Token: a.Token.Reveal(), Hosts: a.Hosts}
+	for _, s := range cfg.Scoped {
+		access.Scopes = append(access.Scopes, page.Scope{Domain: s.Domain, Token: s.Token.Reveal()})
+	}
+	return access
 }
 
 func onLoopback(a net.Addr) bool {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/trend"
 )
 
 // TestTheDaemonsPage: over TCP it opens with the token of the configuration in
@@ -75,7 +76,7 @@ func TestTheDaemonsPage(t *testing.T) {
 	ask(t, v)
 	// What is shown may be a second old: of another path it is new.
 	code, body := get("/every/30", "second-0123456789abcdef")
-	for _, want := range []string{"<code><bdi>rdns-missing</bdi></code>", `<th scope="row">tempfail</th><td class="n">1</td>`, "new accounts"} {
+	for _, want := range []string{"<code><bdi>rdns-missing</bdi></code>", `<span class="key tempfail">tempfail 1 `, "new accounts"} {
 		if code != 200 || !strings.Contains(body, want) {
 			t.Errorf("%d, no %s in\n%s", code, want, body)
 		}
@@ -115,3 +116,35 @@ type placed struct{ at net.Addr }
 func (placed) Accept() (net.Conn, error) { return nil, net.ErrClosed }
 func (placed) Close() error              { return nil }
 func (p placed) Addr() net.Addr          { return p.at }
+
+// TestVerdictsOverTimeOutliveTheDaemon: what one has judged the next one shows, and
+// adds to it.
+func TestVerdictsOverTimeOutliveTheDaemon(t *testing.T) {
+	dns := startDNS(t, badZone, "")
+	state := t.TempDir()
+	for i := range 3 {
+		t.Run(fmt.Sprint("daemon ", i+1), func(t *testing.T) {
+			dir := t.TempDir()
+			h := &house{dir: dir, path: filepath.Join(dir, "m.toml"), socket: filepath.Join(dir, "milter.sock")}
+			text := strings.Replace(judging(dns, 6), stateless, fmt.Sprintf("state.path = %q\n", state), 1) + fmt.Sprintf("[milter]\nlisten = [%q]\n[admin]\nlisten = \"\"\ncontrol = \"\"\n", "unix:"+h.socket)
+			if err := os.WriteFile(h.path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cfg, report := config.Load(h.path)
+			if cfg == nil {
+				t.Fatal(report)
+			}
+			h.daemon = newDaemon(cfg, io.Discard)
+			runDaemon(t, h.daemon)
+			v := h.begin(t)
+			defer v.Close()
+			ask(t, v)
+			for _, span := range trend.Spans() {
+				s := pageDesk{h.daemon}.Trend(span)
+				if s.Sums["tempfail"] != uint64(i+1) || s.Sums["rdns-missing"] != uint64(i+1) {
+					t.Errorf("%s: %v", span, s.Sums)
+				}
+			}
+		})
+	}
+}

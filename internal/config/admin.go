@@ -16,7 +16,7 @@ type Admin struct {
 }
 
 func adminKeys() []Key {
-	return []Key{
+	return append([]Key{
 		{
 			Name: "admin.listen", Default: "127.0.0.1:8892",
 			Kind:  textKind("loopback address or socket", "127.0.0.1:8892", adminDoor, formatText),
@@ -44,7 +44,7 @@ func adminKeys() []Key {
 			Doc:   "Names under which the page may be read, besides localhost and the addresses of loopback: that of a web server before it.",
 			field: func(c *Config) any { return &c.Admin.Hosts },
 		},
-	}
+	}, scopedKeys()...)
 }
 
 // The length of a token, in characters.

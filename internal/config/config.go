@@ -49,6 +49,7 @@ type Config struct {
 	Log       Log
 	Notify    Notify
 	Admin     Admin
+	Scoped    []ScopedToken // besides Admin.Token
 
 	origins map[string]Origin // by dotted key
 	lists   []byte            // see WithLists
@@ -199,6 +200,7 @@ func (l *loader) apply() *Config {
 	c.Local = l.localRules()
 	l.dnsLists(c)
 	c.Listeners = l.listeners(c)
+	c.Scoped = l.scopedTokens(&c.Admin)
 	l.limits(c)
 	l.exceptions(c)
 	l.directories(c)

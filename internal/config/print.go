@@ -42,6 +42,10 @@ func (c *Config) Print(w io.Writer, changedOnly bool) error {
 	}
 	c.printLimits(out, changedOnly)
 	c.printDirectory(out)
+	for i := range c.Scoped {
+		fmt.Fprintf(out, "\n[[admin.scoped]]  # %s:%d\n", oneLine(c.Scoped[i].At.File), c.Scoped[i].At.Line)
+		c.Scoped[i].print(out)
+	}
 	return out.Flush()
 }
 

@@ -44,6 +44,7 @@ var rooms = map[string]room{
 	"internal/records":   {0, nil},
 	"internal/hijack":    {0, nil},
 	"internal/notify":    {0, nil},
+	"internal/trend":     {0, nil},
 	"internal/geo":       {0, []string{"github.com/oschwald/maxminddb-golang/v2"}},
 	"internal/spf":       {0, []string{"blitiri.com.ar/go/spf", "github.com/hashicorp/golang-lru/v2", "golang.org/x/net/idna"}},
 	"internal/engine":    {1, []string{"github.com/miekg/dns"}},

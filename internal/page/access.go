@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -37,32 +38,65 @@ func hostAllowed(host string, more []string) bool {
 }
 
 // mayRead reports whether a request shows that its sender may read, and answers it
-// where not.
-func (p *Page) mayRead(w http.ResponseWriter, r *http.Request, access Access) bool {
-	if access.Token == "" { // a unix socket
-		return true
+// where not. The request that it gives knows its scope.
+func (p *Page) mayRead(w http.ResponseWriter, r *http.Request, access Access) (*http.Request, bool) {
+	given, isBearer := bearer(r)
+	if c, err := r.Cookie(cookieName); err == nil && !isBearer && access.Token != "" && cookieHolds(c.Value, access.Token, p.Now()) {
+		return r, true
 	}
-	if c, err := r.Cookie(cookieName); err == nil && cookieHolds(c.Value, access.Token, p.Now()) {
-		return true
-	}
-	if given, ok := bearer(r); ok {
-		switch {
+	if isBearer {
+		switch scope, known := access.knows(given); {
+		case access.Token == "" && p.Socket && !known:
+			return r, true
 		case !p.gate.open(p.Now()):
 			p.refuse(w, http.StatusTooManyRequests)
-		case !sameToken(given, access.Token):
+		case !known:
 			p.gate.failed(p.Now())
 			p.refuse(w, http.StatusUnauthorized)
+		case scope != "" && !strings.HasPrefix(r.URL.Path, apiPrefix):
+			failure(w, http.StatusForbidden, "this token is for accounts of "+scope+" only, by "+apiPrefix)
 		default:
-			return true
+			return withScope(r, scope), true
 		}
-		return false
+		return nil, false
 	}
-	if strings.HasPrefix(r.URL.Path, apiPrefix) {
+	switch {
+	case access.Token == "" && p.Socket: // its mode and group guard it
+		return r, true
+	case strings.HasPrefix(r.URL.Path, apiPrefix):
 		p.refuse(w, http.StatusUnauthorized)
-		return false
+	default:
+		p.form(w, http.StatusUnauthorized, "")
 	}
-	p.form(w, http.StatusUnauthorized, "")
-	return false
+	return nil, false
+}
+
+// knows reports whether a token is one of those that there are, and of which
+// domain; "" for all. It takes as long for each.
+func (a *Access) knows(given string) (domain string, known bool) {
+	known = a.Token != "" && sameToken(given, a.Token)
+	for _, s := range a.Scopes {
+		if s.Token != "" && sameToken(given, s.Token) {
+			domain, known = s.Domain, true
+		}
+	}
+	return domain, known
+}
+
+// scopeKey is where the context of a request has its domain.
+type scopeKey struct{}
+
+func withScope(r *http.Request, domain string) *http.Request {
+	if domain == "" {
+		return r
+	}
+	return r.WithContext(context.WithValue(r.Context(), scopeKey{}, domain))
+}
+
+// scopeOf is the domain that a request is bounded to; "" for none.
+func scopeOf(r *http.Request) string {
+	domain, _ := r.Context().Value(scopeKey{}).(string)
+	return domain
 }
 
 // apiPrefix is where programs ask, which have no use for a form.
@@ -81,7 +115,7 @@ func sameToken(given, token string) bool {
 }
 
 func (p *Page) refuse(w http.ResponseWriter, code int) {
-	text := "the token is needed: Authorization: Bearer TOKEN (admin.token)"
+	text := "the token is needed: Authorization: Bearer TOKEN (admin.token, or of admin.scoped)"
 	if code == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", retryAfter)
 		text = "too many wrong tokens; try again in some seconds"

@@ -3,13 +3,13 @@ package page
 import (
 	"bytes"
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"mailprofiled/internal/admin"
+	"mailprofiled/internal/trend"
 )
 
 // An overview is what the first page shows: the daemon's own words, and what is
@@ -22,9 +22,12 @@ type overview struct {
 	S         *admin.Status
 	Attention []string
 	Tiles     []tile
-	Verdicts  []part
-	Findings  []part
+	Charts    []chart
+	Judged    bool // there is something in them
+	Findings  []findingRow
 	Others    int // findings beyond
+	Blocked   *admin.BlockedAccounts
+	Suspects  *admin.Suspects
 	Limits    *admin.Limits
 	Accounts  accounts
 	Servers   []ranking
@@ -38,6 +41,8 @@ const (
 	maxAccounts = 15
 	maxServers  = 8
 	maxLocal    = 20
+	maxBlocked  = 20
+	maxSuspects = 10
 )
 
 // A part is a count, and its share of something.
@@ -69,42 +74,18 @@ func (p *Page) look(every int) *overview {
 		Host: p.Host, Every: every, Guard: p.Access().Token != "", S: s,
 		Attention: p.Source.Attention(s), Tiles: tiles(s), Limits: p.Source.Limits(),
 	}
-	o.Verdicts = verdicts(s)
-	o.Findings, o.Others = findings(s.Findings)
+	hour, day, week := p.Source.Trend(trend.Hour), p.Source.Trend(trend.Day), p.Source.Trend(trend.Week)
+	for _, series := range []*trend.Series{hour, day, week} {
+		c := chartOf(series, p.Now())
+		o.Charts, o.Judged = append(o.Charts, c), o.Judged || c.Total > 0
+	}
+	o.Findings, o.Others = findingRows(hour, day, week)
+	o.Blocked, o.Suspects = p.Source.Blocked(), p.Source.Suspects(maxSuspects)
 	o.Accounts = p.accounts(maxAccounts)
-	o.Servers = p.servers.get(p.Source, p.Now())
+	o.Servers = p.rankings()
 	o.Local = localOf(s)
 	o.Retry = retriesOf(s)
 	return o
-}
-
-// verdicts are the answers by action, in the order of how harsh they are.
-func verdicts(s *admin.Status) []part {
-	total := uint64(0)
-	for _, n := range s.Verdicts {
-		total += n
-	}
-	if total == 0 {
-		return nil
-	}
-	parts := make([]part, 0, 3)
-	for _, action := range []string{"continue", "tempfail", "reject"} {
-		share := float64(s.Verdicts[action]) / float64(total)
-		parts = append(parts, part{action, s.Verdicts[action], share, 100 * share})
-	}
-	return parts
-}
-
-// findings are the most frequent ones, and how many there are besides. Their bars
-// are measured by the first.
-func findings(found map[string]uint64) (parts []part, others int) {
-	ids := slices.SortedFunc(maps.Keys(found), func(a, b string) int {
-		return cmp.Or(cmp.Compare(found[b], found[a]), cmp.Compare(a, b))
-	})
-	for _, id := range ids[:min(len(ids), maxFindings)] {
-		parts = append(parts, part{Name: id, Count: found[id], Bar: 100 * float64(found[id]) / float64(found[ids[0]])})
-	}
-	return parts, len(ids) - len(parts)
 }
 
 // accounts are those that met limits.
@@ -162,29 +143,56 @@ type ranking struct {
 	Rows        []admin.ServerCounts
 }
 
-// serverRanks keeps the rankings for serversFor.
-type serverRanks struct {
-	mu  sync.Mutex
-	at  time.Time
-	all []ranking
-}
-
-func (sr *serverRanks) get(from Source, now time.Time) []ranking {
-	sr.mu.Lock()
-	defer sr.mu.Unlock()
-	if sr.all != nil && now.Sub(sr.at).Abs() < serversFor {
-		return sr.all
-	}
+// rankings are those of all kinds.
+func (p *Page) rankings() []ranking {
 	all := []ranking{{Kind: "network", Title: "Networks"}, {Kind: "operator", Title: "Operators"}, {Kind: "address", Title: "Addresses"}}
 	for i := range all {
-		rows, err := from.TopServers(all[i].Kind, "refused", maxServers)
+		rows, err := p.servers.get(p.Source, all[i].Kind, "refused", p.Now())
 		if err == nil { // the words are ours, and known
-			all[i].Rows = rows
+			all[i].Rows = rows[:min(len(rows), maxServers)]
 		}
 	}
-	sr.at, sr.all = now, all
 	return all
 }
+
+// serverRanks keeps rankings for serversFor, and has one made at a time.
+type serverRanks struct {
+	mu  sync.Mutex
+	all map[[2]string]ranked
+}
+
+type ranked struct {
+	at   time.Time
+	rows []admin.ServerCounts
+}
+
+// get gives the first of a kind, at most rowsMost.
+func (sr *serverRanks) get(from Source, kind, by string, now time.Time) ([]admin.ServerCounts, error) {
+	kind, by = cmp.Or(kind, "address"), cmp.Or(by, "refused")
+	sr.mu.Lock()
+	defer sr.mu.Unlock()
+	key := [2]string{kind, by}
+	if r, ok := sr.all[key]; ok && now.Sub(r.at).Abs() < serversFor {
+		return r.rows, nil
+	}
+	rows, err := from.TopServers(kind, by, rowsMost)
+	if err != nil { // no such words: there are few that are kept
+		return nil, err
+	}
+	if sr.all == nil {
+		sr.all = map[[2]string]ranked{}
+	}
+	sr.all[key] = ranked{now, rows}
+	return rows, nil
+}
+
+// BlockedRows are the first that are blocked.
+func (o *overview) BlockedRows() []admin.BlockedAccount {
+	return o.Blocked.Accounts[:min(len(o.Blocked.Accounts), maxBlocked)]
+}
+
+// BlockedMore is how many there are besides.
+func (o *overview) BlockedMore() int { return max(0, len(o.Blocked.Accounts)-maxBlocked) }
 
 // Refused reports whether anybody was.
 func (o *overview) Refused() bool {

@@ -9,10 +9,12 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"mailprofiled/internal/admin"
+	"mailprofiled/internal/trend"
 )
 
 // A Source tells what is shown. It changes nothing, and is safe for concurrent use.
@@ -27,13 +29,25 @@ type Source interface {
 	Account(name string) (*admin.Account, error)
 	// TopServers ranks the first n of a kind: address, network or operator.
 	TopServers(kind, by string, n int) ([]admin.ServerCounts, error)
+	// Server tells what is remembered of one, or of an operator.
+	Server(name string) (*admin.Server, error)
+	// Blocked names the accounts that may not send.
+	Blocked() *admin.BlockedAccounts
+	// Suspects names at most n accounts that began to seem stolen, the newest first.
+	Suspects(n int) *admin.Suspects
+	// Trend tells how often verdicts and findings were in a span, by these names.
+	Trend(trend.Span) *trend.Series
 }
 
 // Access is who may read. A reload changes it.
 type Access struct {
-	Token string   // "" for none
-	Hosts []string // allowed in Host, besides those of loopback, without port
+	Token  string   // "" for none
+	Scopes []Scope  // besides
+	Hosts  []string // allowed in Host, besides those of loopback, without port
 }
+
+// A Scope is a token with which only accounts of one domain are read, by programs.
+type Scope struct{ Domain, Token string }
 
 // Options are what a Page is made of.
 type Options struct {
@@ -72,6 +86,7 @@ func New(o Options) *Page {
 	p := &Page{Options: o, mux: http.NewServeMux(), places: make(chan struct{}, maxRequests), kept: map[string]*kept{}}
 	p.show("/{$}", "text/html; charset=utf-8", p.overview)
 	p.show("/every/30", "text/html; charset=utf-8", p.overviewEvery)
+	p.serveAPI()
 	p.mux.HandleFunc("POST /login", p.login)
 	p.mux.HandleFunc("POST /logout", p.logout)
 	return p
@@ -101,7 +116,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !hostAllowed(r.Host, access.Hosts):
 		plain(w, http.StatusMisdirectedRequest, fmt.Sprintf("the page is not read under the name %+q: add it to admin.hosts, or use localhost", clip(r.Host, 100)))
-	case !p.Socket && access.Token == "":
+	case !p.Socket && access.Token == "" && (len(access.Scopes) == 0 || !strings.HasPrefix(r.URL.Path, apiPrefix)):
 		plain(w, http.StatusForbidden, offText)
 	case r.Method == http.MethodPost && (r.URL.Path == "/login" || r.URL.Path == "/logout"):
 		p.mux.ServeHTTP(w, r)
@@ -113,7 +128,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == iconFile.path:
 		iconFile.serve(w)
 	default:
-		if p.mayRead(w, r, access) {
+		if r, ok := p.mayRead(w, r, access); ok {
 			p.mux.ServeHTTP(w, r)
 		}
 	}

@@ -14,13 +14,16 @@ import (
 var words = template.FuncMap{
 	"age": age, "ago": ago, "num": num, "one": oneDecimal, "pct": percent, "size": size, "shown": shown, "said": said,
 	"stamp":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-	"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"machine": machineTime,
 	"date":    func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 	"style":   func() string { return styleFile.path }, "icon": func() string { return iconFile.path },
 	"count": count, "share": share,
 	"join": func(all []string) string { return shown(strings.Join(all, ", ")) },
 	"at":   func(now, t time.Time) moment { return moment{now, t} },
 }
+
+// machineTime writes a time for programs.
+func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // A moment is a time and the now that it is seen from.
 type moment struct{ Now, T time.Time }

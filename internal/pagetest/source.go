@@ -5,12 +5,14 @@ package pagetest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/resolver"
+	"mailprofiled/internal/trend"
 )
 
 // Noon is the time of all of them.
@@ -24,6 +26,9 @@ type Source struct {
 	Top     *admin.Top
 	Known   map[string]*admin.Account
 	Servers map[string][]admin.ServerCounts // by kind
+	B       *admin.BlockedAccounts
+	H       *admin.Suspects
+	T       *trend.Trend
 }
 
 // Status tells S.
@@ -57,6 +62,29 @@ func (s *Source) TopServers(kind, _ string, n int) ([]admin.ServerCounts, error)
 	return all[:min(n, len(all))], nil
 }
 
+// Server tells of one of Servers.
+func (s *Source) Server(name string) (*admin.Server, error) {
+	for _, all := range s.Servers {
+		for _, c := range all {
+			if c.Server == name {
+				return &admin.Server{Asked: name, Now: Noon, History: "neutral", Counts: []admin.ServerCounts{c}}, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("%+q is neither an address nor a domain", name)
+}
+
+// Blocked tells B.
+func (s *Source) Blocked() *admin.BlockedAccounts { return s.B }
+
+// Suspects tells H.
+func (s *Source) Suspects(n int) *admin.Suspects {
+	return &admin.Suspects{Total: s.H.Total, Accounts: s.H.Accounts[:min(n, len(s.H.Accounts))]}
+}
+
+// Trend tells what T has at Noon.
+func (s *Source) Trend(span trend.Span) *trend.Series { return s.T.Look(span, Noon) }
+
 // Empty is a daemon that has just started, with four lines of configuration.
 func Empty() *Source {
 	s := &admin.Status{
@@ -64,19 +92,21 @@ func Empty() *Source {
 		Mode: "monitor", Policy: "standard@1-3f9a2c1b",
 		Config: admin.Config{Path: "/etc/mailprofiled/mailprofiled.toml", Files: []string{"/etc/mailprofiled/mailprofiled.toml"}, Loaded: Noon.Add(-20 * time.Second), Refused: []string{}},
 		Listen: []string{"unix:/run/mailprofiled/milter.sock"}, Sessions: admin.Sessions{Limit: 4000},
+		Hijack:   admin.HijackStatus{Action: "report", Learning: true, Learnt: Noon.AddDate(0, 0, 14)},
 		Verdicts: map[string]uint64{"continue": 0, "tempfail": 0, "reject": 0}, Findings: map[string]uint64{},
 		Store: admin.Store{Path: "/var/lib/mailprofiled", Kept: true, Bytes: 4096},
 		Lists: []admin.DNSList{}, Local: []admin.LocalRule{}, Geo: []admin.Database{},
 	}
 	s.Resolver(resolver.Stats{Servers: []resolver.ServerStats{{Up: true}}})
-	return &Source{S: s, L: &admin.Limits{Now: Noon, Mode: "monitor", Limits: []admin.Limit{}}, Top: &admin.Top{All: true}}
+	return &Source{S: s, L: &admin.Limits{Now: Noon, Mode: "monitor", Limits: []admin.Limit{}}, Top: &admin.Top{All: true},
+		B: &admin.BlockedAccounts{Now: Noon, Mode: "monitor", Accounts: []admin.BlockedAccount{}}, H: &admin.Suspects{}, T: trend.New()}
 }
 
 // Full is a daemon at work, in which all there is to show is there.
 func Full() *Source {
 	src := Empty()
 	s := src.S
-	s.Started, s.Mode = Noon.Add(-76*time.Hour), "enforce"
+	s.Started, s.Mode, s.Hijack.Learning = Noon.Add(-76*time.Hour), "enforce", false
 	s.Config.Loaded = Noon.Add(-90 * time.Minute)
 	s.MTA = &admin.MTA{Name: "mx1.example.net", Daemon: "MTA", LastCommand: Noon.Add(-2 * time.Second), Negotiated: Noon.Add(-time.Minute)}
 	s.Sessions = admin.Sessions{Open: 37, Limit: 4000, Total: 1284031}
@@ -123,6 +153,15 @@ func Full() *Source {
 			{Limit: "new accounts", State: admin.LimitCounts, Count: "messages", Window: "24h", Max: 50, Used: 50, Again: Noon.Add(4*time.Hour + 12*time.Minute)}}},
 		"joe@example.net": {Age: admin.Age{State: admin.AgeKnown}, Limits: []admin.AccountLimit{{Limit: "outgoing", State: admin.LimitCounts, Count: "recipients", Window: "24h", Max: 5000, Used: 4480}}},
 	}
+	src.B.Accounts = []admin.BlockedAccount{
+		{Account: "win@harbour.example", Blocked: true, Since: Noon.Add(-3 * time.Hour), Action: "tempfail", Auto: true, By: "daemon", Reason: "21 countries in an hour"},
+		{Account: "joe@example.net", Blocked: true, Since: Noon.Add(-30 * time.Hour), Until: Noon.Add(42 * time.Hour), Action: "reject", By: "uid 0", Owner: "jo", Reason: "ticket 4711"},
+	}
+	src.H = &admin.Suspects{Total: 3, Accounts: []admin.SuspectAccount{
+		{Account: "win@harbour.example", At: Noon.Add(-3 * time.Hour), Client: "203.0.113.99", Score: 10, Signs: "networks:5,jump:5", Detail: "21 networks today, 3 on a usual day", Action: "block"},
+		{Account: "h:mfzwizltoq5gk3ti", At: Noon.Add(-30 * time.Hour), Client: "2001:db8::99", Score: 8.5, Signs: "countries:8.5", Action: "tempfail", Monitor: true},
+	}}
+	src.T = aWeek(s.Findings)
 	row := func(name, kind string, refused float64, first, last time.Duration) admin.ServerCounts {
 		return admin.ServerCounts{Server: name, Kind: kind, First: Noon.Add(-first), Last: Noon.Add(-last), Visits: refused, Refused: refused, Taken: refused / 90}
 	}
@@ -132,6 +171,27 @@ func Full() *Source {
 		"address":  {row("203.0.113.45", "address", 9123, 33*time.Hour, 2*time.Second), row("2001:db8:ffff:1234:5678:9abc:def0:1234", "address", 88.5, 2*time.Hour, 3*time.Minute)},
 	}
 	return src
+}
+
+// aWeek is of mail that has its tides, and a storm of junk last night.
+func aWeek(findings map[string]uint64) *trend.Trend {
+	t, counters := trend.New(), map[string]uint64{}
+	const step = 5 * time.Minute
+	for at := Noon.Add(-7 * 24 * time.Hour); !at.After(Noon); at = at.Add(step) {
+		tide := 1 + 0.7*math.Sin(2*math.Pi*(float64(at.Hour())+float64(at.Minute())/60-9)/24)
+		junk := 1.0
+		if ago := Noon.Sub(at); ago > 9*time.Hour && ago < 11*time.Hour {
+			junk = 4
+		}
+		counters["continue"] += uint64(400 * tide)
+		counters["tempfail"] += uint64(40 * junk)
+		counters["reject"] += uint64(140*junk + 20*tide)
+		for id, n := range findings {
+			counters[id] += uint64(float64(n%(1<<30)) / 2000 * tide * junk)
+		}
+		t.Note(at, counters)
+	}
+	return t
 }
 
 // Evil are texts that strangers write: markup, control bytes, bytes that are no
@@ -144,6 +204,9 @@ var Evil = []string{
 	strings.Repeat("a", 1000) + ".example",
 	"\xff\xfe\xc3(" + `{{.S}} javascript:alert(1) &lt;b&gt;`,
 }
+
+// clip cuts to what a trend takes for a name.
+func clip(text string) string { return strings.ToValidUTF8(text[:min(len(text), 200)], "?") }
 
 // Hostile is Full with every text from Evil, in turn.
 func Hostile() *Source {
@@ -158,7 +221,16 @@ func Hostile() *Source {
 	s.Geo[0].Trouble = evil()
 	s.Findings = map[string]uint64{}
 	for range Evil {
-		s.Findings["dnsbl:"+evil()] = 1 << 63
+		s.Findings["dnsbl:"+clip(evil())] = 1<<30 - 1
+	}
+	src.T = aWeek(s.Findings)
+	for i := range src.B.Accounts {
+		b := &src.B.Accounts[i]
+		b.Account, b.By, b.Owner, b.Reason, b.Auto = evil(), evil(), evil(), evil(), false
+	}
+	for i := range src.H.Accounts {
+		a := &src.H.Accounts[i]
+		a.Account, a.Client, a.Signs, a.Detail = evil(), evil(), evil(), evil()
 	}
 	for i := range s.Lists {
 		l := &s.Lists[i]

@@ -13,6 +13,7 @@ import (
 	"mailprofiled/internal/hijack"
 	"mailprofiled/internal/memory"
 	"mailprofiled/internal/store"
+	"mailprofiled/internal/trend"
 	"mailprofiled/profile"
 	"mailprofiled/ratelimit"
 )
@@ -32,6 +33,7 @@ type Counters struct {
 	Retries    *memory.Retries       // who was asked to come back, and who did
 	Harvest    *harvest.Watch        // who tries names that do not exist
 	Known      *Known                // what the directory held
+	Trend      *trend.Trend          // verdicts and findings over time; whoever counts them tells it
 
 	share      *Share // with other machines; nil for none
 	shareSpace shareSpace
@@ -67,6 +69,7 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 	}
 	c.Accounts = ratelimit.NewAccounts(ratelimit.AccountOptions{Learn: cfg.Accounts.Learn, Track: track}, c.secret, now)
 	c.Hijack, c.Events = newHijack(cfg, track, key, now), new(hijack.Events)
+	c.Trend = trend.New()
 	if kept != nil {
 		c.Blocks.Track()
 		kept.Add("limits", limitSpace{c.Table})
@@ -80,6 +83,7 @@ func NewCounters(cfg *config.Config, kept *store.Store, now time.Time) *Counters
 		kept.Add("harvest", harvestSpace{c.Harvest})
 		kept.Add("directory", c.Known)
 		kept.Add("share", &c.shareSpace)
+		kept.Add("trend", trendSpace{c.Trend})
 	}
 	return c
 }
@@ -207,6 +211,14 @@ func (s serverSpace) Load(record []byte) error  { return s.s.Import(record, time
 
 // Lost has nobody called new for a while: who is missing would look like one who is.
 func (s serverSpace) Lost() { s.s.Relearn(time.Now()) }
+
+// A trendSpace lets it keep verdicts and findings over time.
+type trendSpace struct{ t *trend.Trend }
+
+func (s trendSpace) Changed(dst []byte) []byte { return s.t.Changed(dst, time.Now()) }
+func (s trendSpace) All() iter.Seq[[]byte]     { return s.t.All() }
+func (s trendSpace) Load(record []byte) error  { return s.t.Load(record, time.Now()) }
+func (s trendSpace) Len() int                  { return s.t.Len() }
 
 // eachFrame takes in the frames of a record.
 func eachFrame(record []byte, load func(ratelimit.Frame) error) error {
