@@ -168,6 +168,7 @@ func (d *daemon) listCache(cfg *config.Config) *dnsbl.Cache {
 // last user.
 func (d *daemon) letGo(g *generation, r *sharedResolver) {
 	d.work.Go(func() { // all wait for what is in flight
+		g.engine.Close()
 		if g.lists != nil {
 			g.lists.Close()
 		}

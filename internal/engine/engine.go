@@ -101,7 +101,10 @@ type Engine struct {
 
 	trusted atomic.Uint64 // transactions of trusted clients, see sampleLists
 	rooms   sync.Pool     // of *[listRoom]dnsbl.Answer
-	warned  atomic.Int64  // when warnUnreadable last spoke, Unix seconds
+	besides chan struct{} // a token for each thing that is done beside visits
+	work    sync.WaitGroup
+
+	warned atomic.Int64 // when warnUnreadable last spoke, Unix seconds
 
 	mu sync.Mutex
 	us map[MTA]*profile.Us // by what the MTA said of itself: a handful of values
@@ -131,7 +134,7 @@ func New(o Options) *Engine {
 		o.Places = (*geo.Set)(nil)
 	}
 	e := &Engine{o: o, exempt: make(map[string]bool), us: make(map[MTA]*profile.Us), nobody: newID() + ".invalid"}
-	e.authLists = asksAuthLists(o.Lists)
+	e.authLists, e.besides = asksAuthLists(o.Lists), make(chan struct{}, maxBeside)
 	for _, rcpt := range o.Exempt.Recipients {
 		e.exempt[profile.Mailbox(rcpt)] = true
 	}

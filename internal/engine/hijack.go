@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"mailprofiled/dnsbl"
@@ -77,8 +78,7 @@ type suspect struct {
 	asked    bool // the rest is known
 	key      hijack.Key
 	evidence hijack.Evidence
-	lists    *asked[[]listHit] // asked about the client; nil: none is
-	listed   bool              // one of them has it, and that was noted
+	lists    *asked[[]listHit] // of explain, asked about the client; nil: none is
 }
 
 // suspect gives the account of the transaction, if that is one to be watched.
@@ -113,7 +113,9 @@ func (v *Visit) tellsWhere() bool { return v.trust != profile.Exempt && !v.isOur
 
 // askAuthLists asks the lists of addresses that guess passwords about a client that has
 // logged in. Nobody waits for them: a customer's mail is not held up for what would
-// not be held against it alone. What a list says is confirmed before it counts.
+// not be held against it alone. They are asked beyond the mail's end, so that a slow list is
+// heard at all: what it says counts from the account's next recipient on, and not before it
+// was confirmed.
 func (v *Visit) askAuthLists() {
 	lists := v.e.o.Lists
 	if !v.e.authLists {
@@ -124,30 +126,60 @@ func (v *Visit) askAuthLists() {
 		return
 	}
 	sub := dnsbl.Subject{Addr: v.client.Addr, Stage: dnsbl.Auth}
-	if v.trace == nil {
-		if answers, complete := lists.Known(sub, nil); complete && len(accusers(sub, answers)) == 0 {
-			return
-		}
+	if v.trace != nil {
+		s.lists = start(v, nil, func(ctx context.Context, set func([]listHit)) {
+			answers := lists.Ask(ctx, sub, nil)
+			v.trace.lists(lists, sub, answers, v.e.o.Now())
+			v.notes.addLists(ctx, sub, answers)
+			set(v.e.confirmed(ctx, accusers(sub, answers)))
+		})
+		return
 	}
-	s.lists = start(v, nil, func(ctx context.Context, set func([]listHit)) {
-		ctx, cancel := context.WithTimeout(ctx, v.e.o.Budget)
-		defer cancel()
+	if answers, complete := lists.Known(sub, nil); complete && len(accusers(sub, answers)) == 0 {
+		return
+	}
+	e, key, notes := v.e, s.key, v.notes
+	e.beside(func(ctx context.Context) {
 		answers := lists.Ask(ctx, sub, nil)
-		v.trace.lists(lists, sub, answers, v.e.o.Now())
-		v.notes.addLists(ctx, sub, answers)
-		hits := accusers(sub, answers)
-		if watch := v.e.o.ListWatch; watch != nil {
-			var confirmed []listHit
-			for _, h := range hits {
-				if watch.ConfirmSince(ctx, h.list.ID, confirmationOf(&h).kind, h.heard) {
-					confirmed = append(confirmed, h)
-				}
-			}
-			hits = confirmed
+		notes.addLists(ctx, sub, answers)
+		if len(e.confirmed(ctx, accusers(sub, answers))) > 0 {
+			e.o.Hijack.Watch.Listed(key, e.o.Hijack.now())
 		}
-		set(hits)
 	})
 }
+
+// confirmed leaves of hits those whose lists have not just gone mad.
+func (e *Engine) confirmed(ctx context.Context, hits []listHit) []listHit {
+	if e.o.ListWatch == nil {
+		return hits
+	}
+	return slices.DeleteFunc(hits, func(h listHit) bool {
+		return !e.o.ListWatch.ConfirmSince(ctx, h.list.ID, confirmationOf(&h).kind, h.heard)
+	})
+}
+
+// maxBeside is how much an engine does beside visits at once; what comes beyond that is
+// left out.
+const maxBeside = 256
+
+// beside does what no visit waits for, within the budget. See Engine.Close.
+func (e *Engine) beside(do func(context.Context)) {
+	select {
+	case e.besides <- struct{}{}:
+	default:
+		return
+	}
+	e.work.Go(func() {
+		defer func() { <-e.besides }()
+		defer e.contain("look-up")
+		ctx, cancel := context.WithTimeout(context.Background(), e.o.Budget)
+		defer cancel()
+		do(ctx)
+	})
+}
+
+// Close waits for what is done beside visits, which are over: at most the budget.
+func (e *Engine) Close() { e.work.Wait() }
 
 // accusers are the hits that speak against a client for sure.
 func accusers(sub dnsbl.Subject, answers []dnsbl.Answer) (hits []listHit) {
@@ -170,17 +202,6 @@ func asksAuthLists(set *dnsbl.Set) bool {
 		}
 	}
 	return false
-}
-
-// listedNow reports whether a list has the client, as far as that is known, and was
-// not noted before.
-func (s *suspect) listedNow(v *Visit) bool {
-	if s.lists == nil || s.listed {
-		return false
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return len(s.lists.value) > 0
 }
 
 // watchAccount has the account watched by one more recipient, or by the mail alone where
@@ -216,17 +237,10 @@ func (v *Visit) watchUnknown() {
 	}
 }
 
-// watchSent notes a message that came to its end, and what lists have said meanwhile.
+// watchSent notes a message that came to its end.
 func (v *Visit) watchSent() {
-	s, ok := v.suspect()
-	if !ok || v.quiet {
-		return
-	}
-	h := &v.e.o.Hijack
-	h.Watch.Sent(s.key, v.tx.accepted, h.now())
-	if s.listedNow(v) {
-		e := s.evidence
-		v.noteEvidence(s, &e)
+	if s, ok := v.suspect(); ok && !v.quiet {
+		v.e.o.Hijack.Watch.Sent(s.key, v.tx.accepted, v.e.o.Hijack.now())
 	}
 }
 
@@ -234,10 +248,9 @@ func (v *Visit) watchSent() {
 // it seems stolen by that. For a visit that is only explained it looks.
 func (v *Visit) noteEvidence(s *suspect, e *hijack.Evidence) hijack.Suspicion {
 	h, now := &v.e.o.Hijack, v.e.o.Hijack.now()
-	if e.Listed = s.listedNow(v); v.quiet {
+	if v.quiet {
 		return h.Watch.Look(s.key, e, now)
 	}
-	s.listed = s.listed || e.Listed
 	found := h.Watch.Note(s.key, e, now)
 	if !found.Over {
 		return found
@@ -294,4 +307,7 @@ func (v *Visit) awaitAuthLists(deadline time.Time) {
 	case <-v.tx.suspect.lists.done:
 	case <-timer.C:
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.tx.suspect.evidence.Listed = len(v.tx.suspect.lists.value) > 0
 }

@@ -277,9 +277,12 @@ func TestAuthLists(t *testing.T) {
 		if a := v.Rcpt(Rcpt{To: toUser}); a.Action != profile.Continue || time.Since(began) > 0 {
 			t.Errorf("%+v after %s", a, time.Since(began))
 		}
-		time.Sleep(4 * time.Second) // the message comes in
 		v.EndOfMessage("Q1")
 		v.Close()
+		if s := w.watch.Look(w.watch.Account("jo"), new(hijack.Evidence), time.Now()); s.Any() {
+			t.Errorf("before it has answered: %s", s.Detail())
+		}
+		w.Close() // the answer is awaited, when nobody is there any more
 		s := w.watch.Look(w.watch.Account("jo"), new(hijack.Evidence), time.Now())
 		if s.Signs() != "listed:5" {
 			t.Errorf("signs are %q", s.Signs())
@@ -300,9 +303,9 @@ func TestAuthLists(t *testing.T) {
 		v = w.Connect(bot(1))
 		v.Mail(Mail{From: fromGood, Account: "al"})
 		v.Rcpt(Rcpt{To: toUser})
-		time.Sleep(4 * time.Second)
 		v.EndOfMessage("Q1")
 		v.Close()
+		w.Close()
 		if s := w.watch.Look(w.watch.Account("al"), new(hijack.Evidence), time.Now()); s.Any() {
 			t.Errorf("by a list that went mad: %s", s.Detail())
 		}

@@ -173,6 +173,25 @@ func (w *Watch) Sent(k Key, recipients int, now time.Time) {
 	sh.touch(c)
 }
 
+// Listed notes that a list of addresses that guess passwords has a client of an account. The
+// next Note judges by it.
+func (w *Watch) Listed(k Key, now time.Time) {
+	if k == 0 {
+		return
+	}
+	at, o := seconds(now), w.settings.Load()
+	sh := w.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	c := sh.find(k)
+	if c == nil {
+		c = sh.insert(k, at)
+	}
+	c.age(at, o)
+	c.listed = max(c.last, 1)
+	sh.touch(c)
+}
+
 // Release forgets what speaks against an account, and ends the event: its owner has it
 // back. What it is used to stays. It reports whether there was an event.
 func (w *Watch) Release(k Key, now time.Time) (was bool) {
