@@ -130,7 +130,7 @@ func (c *cell) append(b []byte) []byte {
 	return b
 }
 
-// Import takes in a record. Of one that gives an error nothing is taken. What it says
+// Import takes in a record; it is called by one goroutine, before the first Note. Of one that gives an error nothing is taken. What it says
 // of an account replaces what is known.
 func (w *Watch) Import(record []byte, now time.Time) error {
 	if len(record) < recordHead {
@@ -140,20 +140,25 @@ func (w *Watch) Import(record []byte, now time.Time) error {
 		return ErrVersion
 	}
 	began := binary.LittleEndian.Uint32(record[1:])
-	at := seconds(now)
+	at, last := w.at(now), uint32(0)
 	for pass := range 2 { // the first only looks
 		r := reader{data: record[recordHead:]}
 		for len(r.data) > 0 {
-			c := r.cell(at)
+			c := r.cell()
 			if r.bad {
 				return ErrDamaged
 			}
-			if pass == 1 {
+			if last = max(last, c.last); pass == 1 {
+				c.bring(at)
 				w.put(&c)
 			}
 		}
 	}
 	w.began.Store(min(began, at))
+	if last > w.loaded { // Note sees how long ago that is
+		w.loaded = last
+		w.last.Store(last)
+	}
 	return nil
 }
 
@@ -197,9 +202,8 @@ func (r *reader) number(most uint64) uint64 {
 	return n
 }
 
-// cell takes one. What is of the future, by a clock that was stepped back since, is
-// taken as of now.
-func (r *reader) cell(now uint32) (c cell) {
+// cell takes one.
+func (r *reader) cell() (c cell) {
 	if len(r.data) < 8 {
 		r.bad = true
 		return c
@@ -218,8 +222,12 @@ func (r *reader) cell(now uint32) (c cell) {
 	for _, at := range [...]uint32{c.listed, c.since, c.over} {
 		r.bad = r.bad || at > c.last
 	}
+	return c
+}
+
+// bring takes what is of the future, by a clock that was stepped back since, as of now.
+func (c *cell) bring(now uint32) {
 	if c.last > now {
 		c.rewind(now)
 	}
-	return c
 }

@@ -294,7 +294,7 @@ func TestStories(t *testing.T) {
 		}, true, "jump:5,listed:5"},
 		{"asleep for a year, then stolen", func(l *life) {
 			l.mail(from(home(), "jo@example.net"), 1)
-			l.now = l.now.Add(365 * day)
+			l.days(365, func(time.Weekday) { e := home(); l.w.Note(l.w.Account("somebody else"), &e, l.now) })
 			for i := range 150 {
 				l.mail(from(bot(i%12), "jo@example.net"), 1)
 			}
@@ -441,5 +441,45 @@ func TestLookNotesNothing(t *testing.T) {
 		if got := l.w.Note(l.key, &e, l.now); got.Score != want.Score || got.Over != want.Over || got.Began != want.Began {
 			t.Fatalf("Look: %+v\nNote: %+v", want, got)
 		}
+	}
+}
+
+// TestAStateThatSleptSuspectsNobody: where nothing was told for longer than a week the
+// daemon was off, or its clock is wrong; all habits have faded, and are learnt anew.
+func TestAStateThatSleptSuspectsNobody(t *testing.T) {
+	steal := func(l *life) {
+		for i := range 400 {
+			l.mail(from(bot(i%30), fmt.Sprintf("x@%c%c.example", 'a'+i%26, 'a'+i/26)), 1)
+		}
+	}
+	awake := func(t *testing.T) *life {
+		l := newLife(t)
+		l.days(30, func(time.Weekday) { l.mail(home(), 5) })
+		return l
+	}
+	for name, tt := range map[string]struct {
+		away time.Duration // negative: the state is of the future
+		over bool
+	}{"over night": {12 * time.Hour, true}, "a long weekend": {4 * day, true}, "a fortnight": {14 * day, false}, "a clock that was nine years ahead": {-9 * 365 * day, false}} {
+		t.Run(name, func(t *testing.T) {
+			l := awake(t)
+			again := New(Options{Settings: DefaultSettings(), Secret: Secret{1}}, l.now.Add(tt.away))
+			for record := range l.w.ExportAll() {
+				if err := again.Import(record, l.now.Add(tt.away)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.w, l.now = again, l.now.Add(tt.away)
+			steal(l)
+			if l.worst.Over != tt.over || l.worst.Learning == tt.over {
+				t.Errorf("over %v, learning %v: %s", l.worst.Over, l.worst.Learning, l.worst.Detail())
+			}
+			l.forget()
+			l.days(8, func(time.Weekday) { l.mail(home(), 5) })
+			steal(l)
+			if !l.worst.Over {
+				t.Errorf("a week later: %s", l.worst.Detail())
+			}
+		})
 	}
 }

@@ -28,7 +28,10 @@ type Watch struct {
 	secret   Secret
 	seed     uint64 // of marks
 	settings atomic.Pointer[Settings]
+	base     time.Time     // when it was made
 	began    atomic.Uint32 // seconds of Unix time
+	last     atomic.Uint32 // likewise: when it was last told something, as of a minute
+	loaded   uint32        // the same, by what was taken in
 	shards   [shards]shard
 }
 
@@ -37,9 +40,10 @@ func New(o Options, now time.Time) *Watch {
 	if o.Bytes <= 0 {
 		o.Bytes = DefaultBytes
 	}
-	w := &Watch{secret: o.Secret, seed: binary.LittleEndian.Uint64(o.Secret[:]) ^ 0xcbf29ce484222325}
+	w := &Watch{secret: o.Secret, base: now, seed: binary.LittleEndian.Uint64(o.Secret[:]) ^ 0xcbf29ce484222325}
 	w.Set(o.Settings)
 	w.began.Store(seconds(now))
+	w.last.Store(seconds(now))
 	scatter := newScatter()
 	for i := range w.shards {
 		w.shards[i].scatter = scatter
@@ -47,6 +51,25 @@ func New(o Options, now time.Time) *Watch {
 		w.shards[i].track = o.Track
 	}
 	return w
+}
+
+// at brings a time to seconds of Unix time, by the clock that does not step where now has
+// one (see package time): a step into the future would let all habits fade at once.
+func (w *Watch) at(now time.Time) uint32 { return seconds(w.base.Add(now.Sub(w.base))) }
+
+// asleep is how long nothing at all may happen before habits have to be learnt anew: the
+// daemon was off, or its clock is wrong.
+const asleep = 7 * daySeconds
+
+// wake notes that something is told at a time.
+func (w *Watch) wake(at uint32) {
+	switch last := w.last.Load(); {
+	case at >= last && at-last < 60, at < last && last-at < tolerance:
+	default:
+		if w.last.Swap(at); at > last && at-last > asleep || at < last && last-at > asleep {
+			w.began.Store(at)
+		}
+	}
 }
 
 // Set changes the settings for what comes from now on.
@@ -95,7 +118,8 @@ func (w *Watch) Note(k Key, e *Evidence, now time.Time) (s Suspicion) {
 	if k == 0 {
 		return s
 	}
-	at, o, m := seconds(now), w.settings.Load(), w.marks(e)
+	at, o, m := w.at(now), w.settings.Load(), w.marks(e)
+	w.wake(at)
 	sh := w.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -106,7 +130,7 @@ func (w *Watch) Note(k Key, e *Evidence, now time.Time) (s Suspicion) {
 	c.age(at, o)
 	c.note(&m)
 	s.suspect(c, e.Pending, o)
-	w.conclude(c, &s, o, now)
+	w.conclude(c, &s, o, at)
 	if s.Over {
 		if s.Began = !c.underWay(); s.Began {
 			c.since = max(c.last, 1)
@@ -125,12 +149,18 @@ func (w *Watch) Note(k Key, e *Evidence, now time.Time) (s Suspicion) {
 func (c *cell) underWay() bool { return c.over != 0 && c.last-c.over < quiet }
 
 // conclude says whether it is enough.
-func (w *Watch) conclude(c *cell, s *Suspicion, o *Settings, now time.Time) {
-	s.Learning = now.Sub(unix(w.began.Load())) < o.Learn
+func (w *Watch) conclude(c *cell, s *Suspicion, o *Settings, at uint32) {
+	s.Learning = w.learning(at, o)
 	s.Over = s.Score >= o.Threshold && !s.Learning
 	if c.underWay() {
 		s.Since = unix(c.since)
 	}
+}
+
+// learning reports whether the state is too young to suspect anybody.
+func (w *Watch) learning(at uint32, o *Settings) bool {
+	began := w.began.Load()
+	return at < began && o.Learn > 0 || at >= began && time.Duration(at-began)*time.Second < o.Learn
 }
 
 // Look tells what Note would, and notes nothing.
@@ -138,7 +168,7 @@ func (w *Watch) Look(k Key, e *Evidence, now time.Time) (s Suspicion) {
 	if k == 0 {
 		return s
 	}
-	at, o, m := seconds(now), w.settings.Load(), w.marks(e)
+	at, o, m := w.at(now), w.settings.Load(), w.marks(e)
 	day := uint16(at / daySeconds)
 	c := cell{last: at, first: day, day: day}
 	sh := w.shard(k)
@@ -150,7 +180,7 @@ func (w *Watch) Look(k Key, e *Evidence, now time.Time) (s Suspicion) {
 	c.age(at, o)
 	c.note(&m)
 	s.suspect(&c, e.Pending, o)
-	w.conclude(&c, &s, o, now)
+	w.conclude(&c, &s, o, at)
 	s.Began = s.Over && !c.underWay()
 	return s
 }
@@ -160,7 +190,7 @@ func (w *Watch) Sent(k Key, recipients int, now time.Time) {
 	if k == 0 || recipients <= 0 {
 		return
 	}
-	at, o := seconds(now), w.settings.Load()
+	at, o := w.at(now), w.settings.Load()
 	sh := w.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -179,7 +209,7 @@ func (w *Watch) Listed(k Key, now time.Time) {
 	if k == 0 {
 		return
 	}
-	at, o := seconds(now), w.settings.Load()
+	at, o := w.at(now), w.settings.Load()
 	sh := w.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -202,7 +232,7 @@ func (w *Watch) Release(k Key, now time.Time) (was bool) {
 	if c == nil {
 		return false
 	}
-	c.age(seconds(now), w.settings.Load())
+	c.age(w.at(now), w.settings.Load())
 	was = c.underWay()
 	c.release()
 	sh.touch(c)
@@ -228,8 +258,7 @@ type Stats struct {
 
 // Stats gives the counts.
 func (w *Watch) Stats(now time.Time) Stats {
-	began := unix(w.began.Load())
-	st := Stats{Began: began, Learning: now.Sub(began) < w.settings.Load().Learn}
+	st := Stats{Began: unix(w.began.Load()), Learning: w.learning(w.at(now), w.settings.Load())}
 	for i := range w.shards {
 		sh := &w.shards[i]
 		sh.mu.Lock()
@@ -243,4 +272,4 @@ func (w *Watch) Stats(now time.Time) Stats {
 
 // Relearn has the state begin now: some of what was known may be missing, and who has no
 // habits here may well have had some.
-func (w *Watch) Relearn(now time.Time) { w.began.Store(seconds(now)) }
+func (w *Watch) Relearn(now time.Time) { w.began.Store(w.at(now)) }
