@@ -34,6 +34,7 @@ func check(l *loader, c *Config, main *source) {
 	l.checkState(c)
 	l.checkDNSLists(c)
 	l.checkLimitPoints(c)
+	l.checkTexts(c)
 	l.checkGeo(c)
 	l.checkLimits(c)
 	l.checkDirectory(c)

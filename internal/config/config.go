@@ -204,6 +204,7 @@ func (l *loader) apply() *Config {
 	l.limits(c)
 	l.exceptions(c)
 	l.directories(c)
+	l.takeTexts(c)
 	c.Policy.Points = maps.Clone(c.Policy.Points)
 	for id, set := range l.settings {
 		if set.key.Name == "points.*" && set.value != nil {

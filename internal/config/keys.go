@@ -16,7 +16,7 @@ const (
 // keysNow are the keys of this version.
 func keysNow() []Key {
 	var keys []Key
-	for _, section := range [][]Key{topKeys(), usKeys(), milterKeys(), listenerKeys(), dnsKeys(), verdictKeys(), retryKeys(), memoryKeys(), recordKeys(), exemptKeys(), dnsListKeys(), localKeys(), limitKeys(), accountKeys(), hijackKeys(), directoryKeys(), geoKeys(), stateKeys(), logKeys(), notifyKeys(), adminKeys()} {
+	for _, section := range [][]Key{topKeys(), usKeys(), milterKeys(), listenerKeys(), dnsKeys(), verdictKeys(), textKeys(), retryKeys(), memoryKeys(), recordKeys(), exemptKeys(), dnsListKeys(), localKeys(), limitKeys(), accountKeys(), hijackKeys(), directoryKeys(), geoKeys(), stateKeys(), logKeys(), notifyKeys(), adminKeys()} {
 		keys = append(keys, section...)
 	}
 	return keys

@@ -67,6 +67,8 @@ func (c *Config) lines(changedOnly bool) []printed {
 					lines = append(lines, printed{"points", quoteBare(id), value, c.origin(join("points", id), true)})
 				}
 			}
+		case k.Name == "texts.*":
+			lines = append(lines, c.textLines()...)
 		case k.Name == "lists.keys.*":
 			lines = append(lines, c.keyLines()...)
 		case k.Name == "directory.domain_aliases.*":
