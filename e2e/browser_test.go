@@ -1,0 +1,185 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mailprofiled/internal/page"
+	"mailprofiled/internal/pagetest"
+)
+
+const pageToken = "0123456789abcdef0123456789abcdef"
+
+// poorPage is what look.mjs has to complain of.
+const poorPage = `<!doctype html><html><head><title>mailprofiled</title></head><body style="background:#fff"><h1>Poor</h1><img src="http://127.0.0.9:9/x.png">
+<input><div style="width:3000px;color:#eee;background:#fff">wide and pale</div><script>document.title="owned"</script></body></html>`
+
+// shownPage serves a page of a source.
+func shownPage(t *testing.T, src *pagetest.Source, access page.Access) string {
+	t.Helper()
+	s := httptest.NewServer(page.New(page.Options{
+		Source: src, Socket: access.Token == "", Host: "mx1.example.net", Logger: slog.New(slog.DiscardHandler),
+		Access: func() page.Access { return access }, Now: func() time.Time { return pagetest.Noon },
+	}))
+	t.Cleanup(s.Close)
+	return s.URL + "/"
+}
+
+// A scene is a page that is looked at, and what it has to say.
+type scene struct {
+	Name string   `json:"name"`
+	URL  string   `json:"url"`
+	Has  []string `json:"has"`
+}
+
+// A real Chromium looks at each page: at 360 and 1,400 pixels, light and dark, with
+// scripts and without, with axe; it logs in at a daemon behind a real Postfix and
+// finds what that has refused.
+func TestThePageInABrowser(t *testing.T) {
+	poor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, poorPage)
+	}))
+	t.Cleanup(poor.Close)
+	panels := []string{"Health", "Verdicts", "Findings", "DNS lists", "Refused most", "Limits", "Accounts that met one", "Stolen and blocked accounts", "Asked to come back", "Your own rules"}
+	modules, shots := filepath.Join(builtIn(t), "deps", "browser"), filepath.Join(builtIn(t), "e2e", "shots")
+	job := map[string]any{
+		"chromium": "/usr/lib/chromium/chromium", "modules": modules, "shots": shots, "poor": poor.URL + "/",
+		"scenes": []scene{
+			{"full", shownPage(t, pagetest.Full(), page.Access{}), append([]string{"Wants attention", "203.0.113.0/24", "Last 24 hours", "21 countries in an hour", "use a resolver of your own"}, panels...)},
+			{"empty", shownPage(t, pagetest.Empty(), page.Access{}), append([]string{"Look at: MTA", "mailprofiled attach postfix", "lists.use", "No account is blocked"}, panels...)},
+			{"hostile", shownPage(t, pagetest.Hostile(), page.Access{}), append([]string{"<script>document.title", `\u{202e}gnp.exe`, `\u{0}\u{1b}[31mred`}, panels...)},
+			{"form", shownPage(t, pagetest.Full(), page.Access{Token: pageToken}), []string{"Token"}},
+		},
+	}
+	h, at := pageHouse(t)
+	h.delivered(t, false)
+	job["door"] = map[string]any{"url": "http://" + at + "/", "token": pageToken, "has": append([]string{"rdns-missing", "1 of 1 server up", "enforce"}, panels...)}
+	text, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "job.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", filepath.Join(builtIn(t), "..", "e2e", "browser", "look.mjs"), file)
+	out, err := cmd.CombinedOutput()
+	good := 0
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "ok ") {
+			good++
+		} else {
+			t.Error(strings.TrimSpace(line))
+		}
+	}
+	if want := 4*5 + 2; err != nil || good != want {
+		t.Errorf("%d looks were good, want %d: %v", good, want, err)
+	}
+}
+
+// pageHouse opens a house with Postfix and a page over TCP, and gives its place.
+func pageHouse(t *testing.T) (*house, string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // a free port
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.Addr().String()
+	l.Close()
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "token")
+	if err := os.WriteFile(secret, []byte(pageToken+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return openHouse(t, postfix, sessionZone(), fmt.Sprintf("admin.listen = %q\nadmin.token = %q\nadmin.control = \"\"\n", at, "file:"+secret)), at
+}
+
+// builtIn is the folder build of the repository.
+func builtIn(t *testing.T) string {
+	t.Helper()
+	return filepath.Dir(filepath.Dir(os.Getenv("E2E_DAEMON")))
+}
+
+// Readers that open 1,000 connections, read slowly or ask with 10 MB are refused or
+// let go; mail is judged meanwhile, and the page is read when they have gone.
+func TestReadersOfThePageHoldUpNoMail(t *testing.T) {
+	h, at := pageHouse(t)
+	get := "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + pageToken + "\r\n"
+	var open []net.Conn
+	t.Cleanup(func() {
+		for _, c := range open {
+			c.Close()
+		}
+	})
+	for i := range 1000 {
+		c, err := net.Dial("tcp", at)
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		open = append(open, c)
+		if i%2 == 0 { // never ends; the others ask nothing
+			fmt.Fprint(c, get)
+		}
+	}
+	h.delivered(t, false)
+
+	refused := 0
+	for _, c := range open {
+		c.SetReadDeadline(time.Now().Add(time.Millisecond))
+		var first [12]byte
+		if _, err := c.Read(first[:]); err == nil && bytes.HasSuffix(first[:], []byte("503")) {
+			refused++
+		}
+		c.Close()
+	}
+	if refused == 0 {
+		t.Error("1,000 connections, and none was told that there is no place")
+	}
+	ask := func(text string) string {
+		t.Helper()
+		for {
+			c, err := net.Dial("tcp", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			deadline, _ := waiting(t).Deadline()
+			c.SetDeadline(deadline)
+			fmt.Fprint(c, text)
+			line, err := bufio.NewReader(c).ReadString('\n')
+			c.Close()
+			switch {
+			case strings.Contains(line, " 503 "): // those before have not left yet
+			case err != nil && line == "":
+				return err.Error()
+			default:
+				return strings.TrimSpace(line)
+			}
+		}
+	}
+	if got := ask(get + "\r\n"); got != "HTTP/1.1 200 OK" {
+		t.Errorf("when they have gone: %s", got)
+	}
+	long := strings.Repeat("a", 10<<20)
+	if got := ask("GET /api/v1/servers?kind=" + long + " HTTP/1.1\r\nHost: localhost\r\n\r\n"); strings.Contains(got, " 200 ") {
+		t.Errorf("a query of 10 MB: %s", got)
+	}
+	if got := ask(get + "\r\n"); got != "HTTP/1.1 200 OK" {
+		t.Errorf("after a query of 10 MB: %s", got)
+	}
+	h.delivered(t, false)
+}
