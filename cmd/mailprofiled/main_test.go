@@ -100,7 +100,10 @@ func fillIn(dir, dns string) error {
 			return err
 		}
 		if !bytes.Contains(text, []byte("state")) {
-			text = append(text, "\n[state]\npath = \"WORK/none\"\n"...)
+			text = append(text, "\n[state]\npath = \"WORK/kept\"\n"...)
+			if err := os.MkdirAll(filepath.Join(dir, "kept"), 0o700); err != nil {
+				return err
+			}
 		}
 		if err := os.WriteFile(file, []byte(words.Replace(string(text))), 0o600); err != nil {
 			return err

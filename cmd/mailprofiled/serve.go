@@ -29,12 +29,12 @@ func runServe(args []string, stdout, stderr io.Writer) int {
 	// A log nobody reads any more is counted, and no reason to die; nor is a reload
 	// that somebody asks for before there is anything to load anew.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
-	cfg := load(*path, stderr)
+	out := logging.NewWriter(stderr)
+	defer out.Close(logWait)
+	cfg := load(*path, out) // its warnings too are no reason to wait for who reads them
 	if cfg == nil {
 		return exitFailed
 	}
-	out := logging.NewWriter(stderr)
-	defer out.Close(logWait)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal does not wait for the drain
