@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand"
 	"net/netip"
 	"testing"
 	"time"
@@ -108,19 +107,23 @@ func TestWhatIsOverIsNotTakenIn(t *testing.T) {
 
 func TestImportIsBounded(t *testing.T) {
 	w := NewKept(usual, secret)
-	rng := rand.New(rand.NewSource(1))
-	for i := range 3600 {
-		a := netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1})
-		for range 300 {
-			w.Unknown(a, fmt.Sprint(rng.Int63()), noon)
+	for i := range maxNames/mostHeld/2 + 100 { // more than it would hold itself
+		p := &peer{began: noon, first: noon}
+		for n := range uint32(mostHeld) {
+			p.halves[0].unknown, p.halves[1].known = append(p.halves[0].unknown, n), append(p.halves[1].known, n)
 		}
+		w.peers.Add(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}), 32), p)
+		w.names += p.held()
+	}
+	if w.names <= maxNames {
+		t.Fatalf("only %d names", w.names)
 	}
 	v := again(t, noon, exported(w)...)
 	held := 0
 	for _, p := range v.peers.Values() {
 		held += p.held()
 	}
-	if v.names != held || v.names > maxNames || v.names < w.names*9/10 {
+	if v.names != held || v.names > maxNames || v.names < maxNames*9/10 {
 		t.Errorf("%d names counted, %d held, %d before", v.names, held, w.names)
 	}
 }
