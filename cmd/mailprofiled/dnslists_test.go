@@ -41,9 +41,15 @@ func (h *house) up(id string) bool {
 	return slices.ContainsFunc(h.health.Snapshot(), func(s dnsbl.Standing) bool { return s.List == id && s.Counts })
 }
 
-// closed reports whether a Set asks nothing any more.
+// nobody is the last address that closed has asked about.
+var nobody atomic.Uint32
+
+// closed reports whether a Set asks nothing any more. Each time it asks about an address of
+// its own: one that is not closed yet remembers the answer, and would give it afterwards too.
 func closed(s *dnsbl.Set) bool {
-	answers := s.Ask(context.Background(), dnsbl.Subject{Addr: netip.MustParseAddr("203.0.113.77")}, nil)
+	n := nobody.Add(1)
+	addr := netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)}) // RFC 2544: asked about, and nobody's
+	answers := s.Ask(context.Background(), dnsbl.Subject{Addr: addr}, nil)
 	return len(answers) > 0 && answers[0].Reason == dnsbl.Budget
 }
 
