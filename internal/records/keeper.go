@@ -76,6 +76,7 @@ func (k *keeper) run(ctx context.Context) {
 		case answer := <-k.asked:
 			k.drain()
 			k.turn()
+			k.publish() // whoever is answered reads a Status that is not older
 			answer <- k.view()
 		case err := <-k.synced:
 			k.onSynced(err)
