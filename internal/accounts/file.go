@@ -6,15 +6,13 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"mailprofiled/internal/ownfile"
 )
 
-// quiet is how long a file has been left alone before a new version is taken at a
-// Refresh: half a file can look like a whole one.
-const quiet = 2 * time.Second
+// A Problem is what is wrong with a file, and the way out.
+type Problem = ownfile.Problem
 
 // A File is a file of accounts that is followed. It is safe for concurrent use;
 // whoever asks is never held up by a Refresh.
@@ -66,11 +64,11 @@ func (f *File) Refresh(now time.Time) (*Change, []Problem) {
 	if err != nil {
 		return nil, f.refuse(nil, []Problem{unreadable(f.path, err)})
 	}
-	if sameVersion(info, f.taken) {
+	if ownfile.Same(info, f.taken) {
 		f.refused, f.said = nil, ""
 		return nil, nil
 	}
-	if age := now.Sub(info.ModTime()); sameVersion(info, f.refused) || age >= 0 && age < quiet {
+	if age := now.Sub(info.ModTime()); ownfile.Same(info, f.refused) || age >= 0 && age < ownfile.Quiet {
 		return nil, nil
 	}
 	list, info, problems := load(f.path, f.rules, now)
@@ -98,13 +96,6 @@ func (f *File) refuse(info fs.FileInfo, problems []Problem) []Problem {
 	return problems
 }
 
-// What files that are followed have in common.
-var (
-	sameVersion   = ownfile.Same
-	errChanged    = ownfile.ErrChanged
-	errNotRegular = ownfile.ErrNotRegular
-)
-
 // load reads a file. The FileInfo is nil where it could not even be looked at.
 func load(path string, rules Rules, now time.Time) (*List, fs.FileInfo, []Problem) {
 	var err error
@@ -115,7 +106,7 @@ func load(path string, rules Rules, now time.Time) (*List, fs.FileInfo, []Proble
 		if list, info, problems, err = loadOnce(path, rules, now); err == nil {
 			return list, info, problems
 		}
-		if !errors.Is(err, errChanged) {
+		if !errors.Is(err, ownfile.ErrChanged) {
 			break
 		}
 	}
@@ -123,21 +114,11 @@ func load(path string, rules Rules, now time.Time) (*List, fs.FileInfo, []Proble
 }
 
 func loadOnce(path string, rules Rules, now time.Time) (*List, fs.FileInfo, []Problem, error) {
-	// Not to wait at a pipe that nobody writes to.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, info, err := ownfile.Open(path)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, nil, nil, err
-	case info.IsDir():
-		return nil, nil, nil, syscall.EISDIR
-	case !info.Mode().IsRegular():
-		return nil, nil, nil, errNotRegular
-	}
 	list, problems, err := Parse(f, path, rules, now)
 	if err != nil {
 		return nil, nil, nil, err
@@ -146,13 +127,13 @@ func loadOnce(path string, rules Rules, now time.Time) (*List, fs.FileInfo, []Pr
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if !sameVersion(info, after) {
-		return nil, nil, nil, errChanged
+	if !ownfile.Same(info, after) {
+		return nil, nil, nil, ownfile.ErrChanged
 	}
 	return list, info, problems, nil
 }
 
 // unreadable words an error of reading for the operator.
 func unreadable(path string, err error) Problem {
-	return Problem(ownfile.Unreadable(path, err, "make it, empty if there is nothing to say yet, or take it out of accounts.file"))
+	return ownfile.Unreadable(path, err, "make it, empty if there is nothing to say yet, or take it out of accounts.file")
 }
