@@ -81,6 +81,14 @@ type Source interface {
 	Close() error
 }
 
+// A CaseBlind is a Source to which the case of a local part means nothing: it asks in
+// lower case, whatever it is given.
+type CaseBlind interface {
+	Source
+	// IgnoresCase is never called: it tells such a Source from others.
+	IgnoresCase()
+}
+
 // ErrUnavailable is the Err of an answer that no question was asked for: the source
 // has failed too often of late and is left alone for a while.
 var ErrUnavailable = errors.New("source is left alone after failures")

@@ -19,7 +19,8 @@ type Keeping struct {
 
 // The bounds of a Guard.
 const (
-	maxKept     = 100_000 // answers
+	maxKept     = 250_000 // recipients who exist
+	maxDenied   = 50_000  // of whom that was not said: whoever tries names must not drive the others out
 	maxParallel = 32      // questions at a time
 	maxInFlight = 4096    // of these and those that wait for their turn
 	longest     = 30 * time.Second
@@ -37,10 +38,12 @@ type Guard struct {
 	keep   Keeping
 	now    func() time.Time
 	places chan struct{} // a token for each question at the source
+	folds  bool          // case means nothing to the source
 	work   sync.WaitGroup
 
 	mu      sync.Mutex
-	kept    *simplelru.LRU[Address, answer]
+	kept    *simplelru.LRU[Address, answer] // each a Yes
+	denied  *simplelru.LRU[Address, answer] // No or Unknown; who is there is not in kept
 	said    *testimonies
 	onNamed func(domain string) // somebody is known there, for the first time; nil: nobody wants to know
 	flights map[Address]*flight
@@ -81,7 +84,9 @@ func NewGuard(id string, src Source, keep Keeping, now func() time.Time) *Guard 
 		now = time.Now
 	}
 	g := &Guard{id: id, src: src, keep: keep, now: now, places: make(chan struct{}, maxParallel), flights: make(map[Address]*flight), said: newTestimonies(), users: 1}
+	_, g.folds = src.(CaseBlind)
 	g.kept, _ = simplelru.NewLRU[Address, answer](maxKept, nil) // it refuses sizes below 1 only
+	g.denied, _ = simplelru.NewLRU[Address, answer](maxDenied, nil)
 	return g
 }
 
@@ -116,6 +121,7 @@ func (g *Guard) Close() error {
 
 // Cached answers by memory alone, where it can.
 func (g *Guard) Cached(a Address) (Entry, bool) {
+	a = g.key(a)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	e, ok := g.fresh(a)
@@ -128,6 +134,7 @@ func (g *Guard) Cached(a Address) (Entry, bool) {
 // Lookup answers by memory, or asks the source and waits as long as ctx. stale says
 // that the source failed, and the answer is an old one: never a No.
 func (g *Guard) Lookup(ctx context.Context, a Address) (e Entry, stale bool) {
+	a = g.key(a)
 	g.mu.Lock()
 	if e, ok := g.fresh(a); ok {
 		g.counts.Cached++
@@ -160,26 +167,42 @@ func (g *Guard) Lookup(ctx context.Context, a Address) (e Entry, stale bool) {
 	return e, false
 }
 
+// key is the address by which answers are remembered.
+func (g *Guard) key(a Address) Address {
+	if g.folds {
+		return a.Folded()
+	}
+	return a
+}
+
 // fresh gives a remembered answer that still holds.
 func (g *Guard) fresh(a Address) (Entry, bool) {
 	k, ok := g.kept.Get(a)
-	if !ok || g.now().Sub(k.at) >= g.lasts(k.entry.Result) {
+	lasts := g.keep.Yes
+	if !ok {
+		k, ok = g.denied.Get(a)
+		lasts = g.keep.No
+	}
+	if !ok || g.now().Sub(k.at) >= lasts {
 		return Entry{}, false
 	}
 	return k.entry, true
 }
 
-func (g *Guard) lasts(r Result) time.Duration {
-	if r == Yes {
-		return g.keep.Yes
+// remember takes an answer in, in place of the one before.
+func (g *Guard) remember(a Address, e Entry) {
+	to, from := g.denied, g.kept
+	if e.Result == Yes {
+		to, from = from, to
 	}
-	return g.keep.No
+	to.Add(a, answer{e, g.now()})
+	from.Remove(a)
 }
 
 // last gives what was last known of an address whose question failed: that it existed.
 func (g *Guard) last(a Address, failed Entry) (Entry, bool) {
 	k, ok := g.kept.Get(a)
-	if !ok || k.entry.Result != Yes || g.now().Sub(k.at) >= g.keep.Yes+g.keep.Down {
+	if !ok || g.now().Sub(k.at) >= g.keep.Yes+g.keep.Down {
 		return failed, false
 	}
 	g.counts.Cached++
@@ -251,6 +274,12 @@ func (g *Guard) question(ctx context.Context, a Address) (e Entry) {
 	g.counts.Asked++
 	g.mu.Unlock()
 	e = g.src.Lookup(ctx, a)
+	if e.Result == No && g.folds {
+		// A table that was made for Postfix has "strasse" for "straße".
+		if folded := Fold(a.Local); folded != a.Local {
+			e = g.src.Lookup(ctx, Address{Local: folded, Domain: a.Domain})
+		}
+	}
 	if e.Result == Failed && e.Err == nil {
 		e.Err = errors.New("no reason was given")
 	}
@@ -267,7 +296,7 @@ func (g *Guard) land(ctx context.Context, a Address, f *flight, e Entry) {
 	if e.Result != Failed {
 		g.breaker.worked()
 		g.trouble = nil
-		g.kept.Add(a, answer{e, g.now()})
+		g.remember(a, e)
 		return
 	}
 	g.counts.Failed++
@@ -286,7 +315,7 @@ func (g *Guard) land(ctx context.Context, a Address, f *flight, e Entry) {
 func (g *Guard) Health() Health {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	h := Health{Counts: g.counts, Kept: g.kept.Len(), Up: g.breaker.closed(), Since: g.breaker.since}
+	h := Health{Counts: g.counts, Kept: g.kept.Len() + g.denied.Len(), Up: g.breaker.closed(), Since: g.breaker.since}
 	if g.trouble != nil {
 		h.Trouble = g.trouble.Error()
 	}

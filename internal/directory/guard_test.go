@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -343,6 +344,14 @@ func TestStacks(t *testing.T) {
 		{"not known", []string{"jo=yes"}, "al@a.example", "no"},
 		{"the whole address first", []string{"jo+x=no jo=yes"}, "jo+x@a.example", "yes"},
 		{"the catch-all last", []string{"@=yes"}, "eve+x@a.example", "yes"},
+		{"without the tag of BATV", []string{"jo=yes"}, "prvs=4163ab7d58=jo@a.example", "yes"},
+		{"nor its extension", []string{"jo=yes"}, "PRVS=4163ab7d58=jo+x@a.example", "yes"},
+		{"nor Barracuda's", []string{"jo=yes"}, "btv1==4163ab7d58==jo@a.example", "yes"},
+		{"tagged, and nobody behind it", []string{"jo=yes"}, "prvs=4163ab7d58=al@a.example", "no"},
+		{"a bounce to forwarded mail", []string{"jo=yes"}, "SRS0=Hx4s=BQ=b.example=al@a.example", "unknown"},
+		{"that was forwarded twice", []string{"jo=yes"}, "srs1+Ab12=c.example==Hx4s=BQ=b.example=al@a.example", "unknown"},
+		{"to a domain where all exist", []string{"@=yes"}, "SRS0=Hx4s=BQ=b.example=al@a.example", "yes"},
+		{"a name that only looks so", []string{"jo=yes"}, "srs0=al@a.example", "no"},
 		{"another domain that stands for it", []string{"jo=yes"}, "jo@alias.example", "yes"},
 		{"and does not know it there", []string{"jo=yes"}, "al@alias.example", "no"},
 		{"of others nobody is asked", []string{"jo=yes"}, "jo@others.example", "unknown"},
@@ -419,6 +428,61 @@ func TestAccountsOfAStack(t *testing.T) {
 		if created, plan, failed := s.Account(context.Background(), login); failed != want || !created.IsZero() || plan != "" {
 			t.Errorf("%q, of a source that is away: %v, %q, failed %v", login, created, plan, failed)
 		}
+	}
+}
+
+// TestTriesDoNotDriveOutWhoExists: who exists is remembered, however many names that do
+// not are tried, since that has to serve while the source is away.
+func TestTriesDoNotDriveOutWhoExists(t *testing.T) {
+	b := newBackend()
+	g := NewGuard("x", b, keeps, nil)
+	defer g.Close()
+	g.result(time.Minute, jo)
+	g.mu.Lock()
+	for i := range maxKept + maxDenied {
+		g.remember(Address{fmt.Sprint("x", i), "a.example"}, Entry{Result: No})
+	}
+	held := g.denied.Len()
+	g.mu.Unlock()
+	if e, ok := g.Cached(jo); !ok || e.Result != Yes || held != maxDenied {
+		t.Errorf("%v, %v; %d held", e, ok, held)
+	}
+	g.mu.Lock()
+	g.remember(jo, Entry{Result: No}) // he has left
+	g.mu.Unlock()
+	if e, ok := g.Cached(jo); !ok || e.Result != No {
+		t.Errorf("%v, %v", e, ok)
+	}
+}
+
+// A blind backend is one to which case means nothing.
+type blind struct{ *backend }
+
+func (blind) IgnoresCase() {}
+
+// TestOneQuestionWhateverTheCase, where that means nothing to the source; it is also asked
+// for how Postfix writes a letter, unless it knows the letter itself.
+func TestOneQuestionWhateverTheCase(t *testing.T) {
+	b := newBackend()
+	b.known["strasse@a.example"], b.known["weiß@a.example"] = Yes, Yes
+	g := NewGuard("x", blind{b}, keeps, nil)
+	defer g.Close()
+	for _, tt := range []struct{ local, want string }{
+		{"jo", "yes"}, {"Jo", "yes"}, {"JO", "yes"}, {"STRAßE", "yes"}, {"straße", "yes"}, {"Weiß", "yes"}, {"Groß", "no"}, {"nobody", "no"}, {"NOBODY", "no"},
+	} {
+		if got := g.result(time.Minute, Address{tt.local, "a.example"}); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.local, got, tt.want)
+		}
+	}
+	want := map[string]int{"jo@a.example": 1, "straße@a.example": 1, "strasse@a.example": 1, "weiß@a.example": 1, "groß@a.example": 1, "gross@a.example": 1, "nobody@a.example": 1}
+	if !maps.Equal(b.asked, want) {
+		t.Errorf("asked %v, want %v", b.asked, want)
+	}
+	kept := newBackend()
+	g = NewGuard("y", kept, keeps, nil)
+	defer g.Close()
+	if got := g.result(time.Minute, Address{"JO", "a.example"}); kept.asked["JO@a.example"] != 1 {
+		t.Errorf("of a source to which case may mean something: %s, %v", got, kept.asked)
 	}
 }
 

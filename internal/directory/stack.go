@@ -217,8 +217,13 @@ func (s *Stack) walk(p *place, a Address, ask asker) (Answer, bool) {
 		}
 	}
 	best.Cached = cached
+	if best.Result == No && isForwarded(a.Local) {
+		best.Entry = Entry{Err: errForwarded}
+	}
 	return best, true
 }
+
+var errForwarded = errors.New("the address of a bounce to forwarded mail (SRS) stands in no list: who made it knows")
 
 // weightOf is the order in which the answers of several sources go before each other,
 // where none is Yes.
@@ -233,16 +238,21 @@ func weightOf(r Result) int {
 }
 
 // variants are what a source is asked for a recipient: the zero Address is none.
-func (s *Stack) variants(a Address) [3]Address {
-	all := [3]Address{a, {}, {Domain: a.Domain}}
-	if base, ok := withoutExtension(a.Local, s.delimiters); ok {
-		all[1] = Address{Local: base, Domain: a.Domain}
+func (s *Stack) variants(a Address) [4]Address {
+	all := [4]Address{0: a, 3: {Domain: a.Domain}}
+	local := a.Local
+	if user, ok := withoutTag(local); ok {
+		local = user
+		all[1] = Address{Local: local, Domain: a.Domain}
+	}
+	if base, ok := withoutExtension(local, s.delimiters); ok {
+		all[2] = Address{Local: base, Domain: a.Domain}
 	}
 	return all
 }
 
-// askRoute asks one source for the address, for the one without its extension, and
-// for the domain's catch-all.
+// askRoute asks one source for the address, for the one without its tag and without its
+// extension, and for the domain's catch-all.
 func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
 	answer := Answer{By: r.Kind, Name: r.Name, Cached: true, Tempfail: r.Tempfail, Entry: Entry{Result: No}}
 	var inDoubt Entry // a No that is not believed, if its Result is Failed

@@ -126,8 +126,9 @@ func (v *Visit) refusedByMTA(r Rcpt) {
 	}
 }
 
-// watchRcpt has a recipient of a stranger's counted. It is one that exists unless
-// somebody says otherwise, or could not be asked.
+// watchRcpt has a recipient of a stranger's counted. Where the MTA itself is watched it is
+// one that exists, unless that refuses it; where others are asked, if they say so: names
+// of which nobody knows must not make those that do not exist look few.
 func (v *Visit) watchRcpt(raw string, box profile.MailboxState) {
 	known := &v.e.o.Recipients
 	if known.Harvest == nil || v.trace != nil || v.tx.trust != profile.Stranger || profile.AlwaysOpen(raw, v.us) {
@@ -153,7 +154,11 @@ func (v *Visit) watchRcpt(raw string, box profile.MailboxState) {
 		if !v.spared() {
 			known.Harvest.Unknown(v.client.Addr, profile.Mailbox(raw), now)
 		}
-	case profile.MailboxThere, profile.MailboxNotAsked:
+	case profile.MailboxNotAsked:
+		if !known.Directory.Asks(domain) {
+			known.Harvest.Known(v.client.Addr, profile.Mailbox(raw), now)
+		}
+	case profile.MailboxThere:
 		known.Harvest.Known(v.client.Addr, profile.Mailbox(raw), now)
 	}
 }

@@ -240,6 +240,15 @@ func TestWhatIsNoHarvest(t *testing.T) {
 			}
 		}
 	})
+	t.Run("but names that nobody knows of hide none", func(t *testing.T) {
+		h := withUsers(t, &users{known: known}, true, nil)
+		for i, name := range names("x", 20) {
+			try(h, good, fromGood, name, fmt.Sprintf("SRS0=a=b=%d.example=jo", 3*i), fmt.Sprintf("SRS0=a=b=%d.example=jo", 3*i+1), fmt.Sprintf("SRS0=a=b=%d.example=jo", 3*i+2))
+		}
+		if n := refused(try(h, good, fromGood, "jo")); n != 1 {
+			t.Errorf("%+v", h.o.Recipients.Harvest.Stats(time.Now()))
+		}
+	})
 	t.Run("a typo, over and over", func(t *testing.T) {
 		h := withUsers(t, &users{known: known}, true, nil)
 		for range 100 {

@@ -101,6 +101,9 @@ type OptionError struct {
 // Error says what is wrong, and the way out.
 func (e *OptionError) Error() string { return e.err.Error() }
 
+// IgnoresCase implements [directory.CaseBlind].
+func (s *Source) IgnoresCase() {}
+
 // Lookup asks for an address, in lower case as Postfix does. Of several entries the
 // first counts.
 func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entry {

@@ -77,7 +77,9 @@ func judge(reply string) (directory.Entry, error) {
 		return found(data), nil
 	case "NOTFOUND":
 		return directory.Entry{Result: directory.No}, nil
-	case "TEMP", "TIMEOUT", "PERM":
+	case "PERM": // for good, and so about what was asked: others are asked about as before
+		return directory.Entry{}, directory.OnlyThis(fmt.Errorf("the server says %s", reply))
+	case "TEMP", "TIMEOUT":
 		return directory.Entry{}, fmt.Errorf("the server says %s", reply)
 	}
 	return directory.Entry{}, errRubbish

@@ -67,6 +67,9 @@ func (s *Source) dial(ctx context.Context) (*conn, error) {
 	return &conn{Conn: c, in: bufio.NewReader(c)}, nil
 }
 
+// IgnoresCase implements [directory.CaseBlind].
+func (s *Source) IgnoresCase() {}
+
 // Lookup asks for an address, in lower case: Postfix asks socketmaps as it was written,
 // its other tables so, and a server that minds the case would know nobody's "Joe". What the value says of
 // "created=" and "plan=" is taken along.

@@ -111,7 +111,7 @@ func TestReplies(t *testing.T) {
 		{"NOTFOUND without its space is one too", "8:NOTFOUND,", directory.No},
 		{"TEMP is a failure", "10:TEMP later,", directory.Failed},
 		{"TIMEOUT is a failure", "8:TIMEOUT ,", directory.Failed},
-		{"PERM is a failure: the server cannot, whoever it is", "12:PERM no such,", directory.Failed},
+		{"PERM is a failure", "12:PERM no such,", directory.Failed},
 		{"a status in lower case is none", "8:notfound,", directory.Failed},
 		{"a longer word is no status", "13:NOTFOUNDATALL,", directory.Failed},
 		{"an empty reply", "0:,", directory.Failed},
@@ -127,6 +127,9 @@ func TestReplies(t *testing.T) {
 			e := source(t, serve(t, says(c.raw))).Lookup(soon(t), joe)
 			if e.Result != c.want || (e.Err != nil) != (c.want == directory.Failed) {
 				t.Errorf("%.40q: %v (%v), want %v", c.raw, e.Result, e.Err, c.want)
+			}
+			if about := errors.Is(e.Err, directory.ErrThisAddress); about != strings.Contains(c.raw, "PERM") {
+				t.Errorf("%.40q: about this address only: %v", c.raw, about)
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,6 +86,9 @@ type queryError struct{ error }
 
 func (*queryError) Is(target error) bool { return target == ErrQuery }
 
+// IgnoresCase implements [directory.CaseBlind].
+func (s *Source) IgnoresCase() {}
+
 // Lookup asks for an address, in lower case as Postfix does. Of several rows the
 // first counts.
 func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entry {
@@ -105,14 +109,14 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 }
 
 // unspeakable reports whether a database cannot so much as compare the address, in the
-// letters in which it keeps its own: whoever sends such addresses must not have it left
-// alone as one that fails.
+// letters in which it keeps its own, or as what the query makes of it: whoever sends such
+// addresses must not have it left alone as one that fails.
 func unspeakable(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError
 	switch {
 	case errors.As(err, &pg):
-		return pg.Code == "22021" || pg.Code == "22P05" // character_not_in_repertoire, untranslatable_character
+		return strings.HasPrefix(pg.Code, "22") // data exception: a letter that is none there, a text that is no number
 	case errors.As(err, &my):
 		return slices.Contains([]uint16{1267, 1270, 1271, 1300, 1366, 3854, 3988}, my.Number) // collations that do not mix, strings that do not convert
 	}

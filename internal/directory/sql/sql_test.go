@@ -293,6 +293,7 @@ func TestWhatADatabaseCannotCompare(t *testing.T) {
 	}{
 		{"a letter that PostgreSQL's encoding lacks", &pgconn.PgError{Code: "22P05"}, true},
 		{"one that is none", &pgconn.PgError{Code: "22021"}, true},
+		{"a text that is no number, as the query wants one", &pgconn.PgError{Code: "22P02"}, true},
 		{"a table that is not there", &pgconn.PgError{Code: "42P01"}, false},
 		{"going down", &pgconn.PgError{Code: "57P01"}, false},
 		{"collations that MariaDB does not mix", fmt.Errorf("query: %w", &mysql.MySQLError{Number: 1267}), true},
