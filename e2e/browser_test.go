@@ -63,6 +63,10 @@ func TestThePageInABrowser(t *testing.T) {
 			{"full", shownPage(t, pagetest.Full(), page.Access{}), append([]string{"Wants attention", "203.0.113.0/24", "Last 24 hours", "21 countries in an hour", "use a resolver of your own"}, panels...)},
 			{"empty", shownPage(t, pagetest.Empty(), page.Access{}), append([]string{"Look at: MTA", "mailprofiled attach postfix", "lists.use", "No account is blocked"}, panels...)},
 			{"hostile", shownPage(t, pagetest.Hostile(), page.Access{}), append([]string{"<script>document.title", `\u{202e}gnp.exe`, `\u{0}\u{1b}[31mred`}, panels...)},
+			{"why", shownPage(t, pagetest.Full(), page.Access{}) + "why?id=0dzl", []string{"Why was this mail refused?", "550 5.7.25 The reverse DNS name", "rdns-dynamic", "mailprofiled.toml:31", "10 mail.harbour.example"}},
+			{"why-many", shownPage(t, pagetest.Full(), page.Access{}) + "why?client=203.0.113.45", []string{"0dzl1rikxpq7", "1abc2rikxpq7", "2 visits"}},
+			{"why-hostile", shownPage(t, pagetest.Hostile(), page.Access{}) + "why?id=0dzl", []string{"<script>document.title", `\u{202e}gnp.exe`}},
+			{"why-nothing", shownPage(t, pagetest.Empty(), page.Access{}) + "why?id=zzzz", []string{"Nothing was found", "no record of such a visit"}},
 			{"form", shownPage(t, pagetest.Full(), page.Access{Token: pageToken}), []string{"Token"}},
 		},
 	}
@@ -87,7 +91,7 @@ func TestThePageInABrowser(t *testing.T) {
 			t.Error(strings.TrimSpace(line))
 		}
 	}
-	if want := 4*5 + 2; err != nil || good != want {
+	if want := 8*5 + 2; err != nil || good != want {
 		t.Errorf("%d looks were good, want %d: %v", good, want, err)
 	}
 }

@@ -206,11 +206,14 @@ func printRecord(rec *engine.Record, to io.Writer) {
 
 	fmt.Fprintln(w, "\nfindings:")
 	for _, f := range rec.Findings {
-		row("  "+f.ID, f.PointsText(), plain(f.Detail))
+		row("  "+f.ID, f.PointsText(), plain(f.Detail), whereText(f.Where))
 	}
 	noneIf(len(rec.Findings) == 0, w)
 	tw.Flush()
 	fmt.Fprintf(w, "\nscore: %g\n", rec.Score)
+	for _, t := range rec.Thresholds {
+		fmt.Fprintf(w, "  %s is %g  %s\n", t.Key, t.Value, whereText(t.Where))
+	}
 	for _, rcpt := range rec.Recipients {
 		printRecipient(rcpt, rec, w)
 	}
@@ -234,7 +237,7 @@ func printRecipient(rcpt engine.RecordRecipient, rec *engine.Record, w io.Writer
 	}
 	fmt.Fprintf(w, "\nrecipient %s: %s (score %g)\n", name, rcpt.Action, rcpt.Score)
 	for _, f := range rcpt.Findings {
-		fmt.Fprintf(w, "  %s  %s  %s\n", f.ID, f.PointsText(), plain(f.Detail))
+		fmt.Fprintf(w, "  %s  %s  %s  %s\n", f.ID, f.PointsText(), plain(f.Detail), whereText(f.Where))
 	}
 	for _, line := range rcpt.Directory {
 		fmt.Fprintf(w, "  directory: %s\n", plain(line))
@@ -249,6 +252,14 @@ func printRecipient(rcpt engine.RecordRecipient, rec *engine.Record, w io.Writer
 			fmt.Fprintln(w, "  not said: in monitor mode everything goes on")
 		}
 	}
+}
+
+// whereText names the line that decided.
+func whereText(where string) string {
+	if where == "" {
+		return ""
+	}
+	return "(" + plain(where) + ")"
 }
 
 // reasonText is why a list is not asked, and whether it is missed.

@@ -33,6 +33,10 @@ func (p pageDesk) Blocked() *admin.BlockedAccounts           { return accountDes
 
 func (p pageDesk) Suspects(n int) *admin.Suspects { return accountDesk(p).Suspects(n) }
 
+func (p pageDesk) Why(ctx context.Context, q admin.WhyQuery) (*admin.Why, error) {
+	return p.d.why(ctx, q)
+}
+
 func (p pageDesk) Trend(s trend.Span) *trend.Series {
 	now := time.Now()
 	p.d.noteTrend(now)

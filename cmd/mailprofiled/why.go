@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -36,7 +35,7 @@ func runWhy(args []string, stdout, stderr io.Writer) int {
 	c.fs.StringVar(&q.Queue, "queue", "", "with the MTA's queue `ID`: of mail that it took in")
 	c.fs.IntVar(&q.Most, "n", 20, "list so many, at most 1000")
 	said, err := wordsAmong(c.fs, args)
-	ids := idsIn(said)
+	ids := admin.IDsIn(said)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		c.fs.SetOutput(stdout)
@@ -115,39 +114,6 @@ func wordsAmong(fs *flag.FlagSet, args []string) (string, error) {
 		}
 		words, args = append(words, fs.Arg(0)), fs.Args()[1:]
 	}
-}
-
-// An id may stand in brackets at the end of a reply, behind a slash or id= in a link or a line of
-// the log, or alone. Other words of twelve letters come last.
-var (
-	idMarked = regexp.MustCompile(`(?:\[|/|\bid=)([0-9a-z]{12})\b`)
-	idWord   = regexp.MustCompile(`\b[0-9a-z]{12}\b`)
-	idPart   = regexp.MustCompile(`^\[?([0-9a-z]{4,12})\]?$`)
-)
-
-// maxIDs bounds what is tried of a pasted text.
-const maxIDs = 8
-
-// idsIn finds what may be ids in a text, the likeliest first.
-func idsIn(text string) []string {
-	text = strings.ToLower(strings.TrimSpace(text))
-	if m := idPart.FindStringSubmatch(text); m != nil {
-		return []string{m[1]}
-	}
-	var ids []string
-	add := func(id string) {
-		if !slices.Contains(ids, id) && len(ids) < maxIDs {
-			ids = append(ids, id)
-		}
-	}
-	marked := idMarked.FindAllStringSubmatch(text, -1)
-	for _, m := range slices.Backward(marked) {
-		add(m[1])
-	}
-	for _, id := range slices.Backward(idWord.FindAllString(text, -1)) {
-		add(id)
-	}
-	return ids
 }
 
 // printVisits prints a line for each visit.

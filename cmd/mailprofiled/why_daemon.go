@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"mailprofiled/internal/admin"
+	"mailprofiled/internal/config"
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/records"
 	"mailprofiled/internal/wiring"
@@ -51,11 +54,15 @@ func (d *daemon) why(ctx context.Context, q admin.WhyQuery) (*admin.Why, error) 
 		return nil, fmt.Errorf("records cannot be looked through: %w", err)
 	}
 	out := &admin.Why{Visits: []*engine.Record{}, More: found.More, Notes: []string{}}
+	policy := g.cfg.PolicyID()
 	for i := range found.Records {
 		rec, err := wiring.RecordOf(&found.Records[i])
 		if err != nil {
 			found.Damaged += int64(len(found.Records[i].Body))
 			continue
+		}
+		if rec.Policy == policy {
+			sourced(rec, g.cfg)
 		}
 		out.Visits = append(out.Visits, rec)
 	}
@@ -69,6 +76,24 @@ func (d *daemon) why(ctx context.Context, q admin.WhyQuery) (*admin.Why, error) 
 		out.Notes = append(out.Notes, d.whyNot(g, q.ID)...)
 	}
 	return out, nil
+}
+
+// sourced notes in a record which lines of the configuration decided. That is known
+// while the policy of then is in force; of another one the lines are not those of now.
+func sourced(rec *engine.Record, cfg *config.Config) {
+	name := func(findings []engine.RecordFinding) {
+		for i := range findings {
+			findings[i].Where = cfg.WhereOf(findings[i].ID)
+		}
+	}
+	name(rec.Findings)
+	for i := range rec.Recipients {
+		name(rec.Recipients[i].Findings)
+	}
+	for key, value := range map[string]float64{"verdict.tempfail_score": cfg.Policy.TempfailScore, "verdict.reject_score": cfg.Policy.RejectScore} {
+		rec.Thresholds = append(rec.Thresholds, engine.RecordSetting{Key: key, Value: value, Where: cfg.WhereOfKey(key)})
+	}
+	slices.SortFunc(rec.Thresholds, func(a, b engine.RecordSetting) int { return cmp.Compare(b.Key, a.Key) }) // tempfail first
 }
 
 // keysOf is the query as records are found by it.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"mailprofiled/internal/engine"
 )
@@ -50,4 +53,37 @@ func (c *Client) Why(ctx context.Context, q WhyQuery) (*Why, error) {
 	values.Set("n", strconv.Itoa(q.Most))
 	found := new(Why)
 	return found, c.ask(ctx, http.MethodGet, "/v1/why?"+values.Encode(), nil, found, http.StatusOK)
+}
+
+// An id may stand in brackets at the end of a reply, behind a slash or id= in a link or a line of
+// the log, or alone. Other words of twelve letters come last.
+var (
+	idMarked = regexp.MustCompile(`(?:\[|/|\bid=)([0-9a-z]{12})\b`)
+	idWord   = regexp.MustCompile(`\b[0-9a-z]{12}\b`)
+	idPart   = regexp.MustCompile(`^\[?([0-9a-z]{4,12})\]?$`)
+)
+
+// maxIDs bounds what is tried of a pasted text.
+const maxIDs = 8
+
+// IDsIn finds what may be ids in a text, the likeliest first.
+func IDsIn(text string) []string {
+	text = strings.ToLower(strings.TrimSpace(text))
+	if m := idPart.FindStringSubmatch(text); m != nil {
+		return []string{m[1]}
+	}
+	var ids []string
+	add := func(id string) {
+		if !slices.Contains(ids, id) && len(ids) < maxIDs {
+			ids = append(ids, id)
+		}
+	}
+	marked := idMarked.FindAllStringSubmatch(text, -1)
+	for _, m := range slices.Backward(marked) {
+		add(m[1])
+	}
+	for _, id := range slices.Backward(idWord.FindAllString(text, -1)) {
+		add(id)
+	}
+	return ids
 }

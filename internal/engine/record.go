@@ -34,6 +34,15 @@ type Record struct {
 	Taken          bool      `json:"taken,omitempty"`          // the MTA has taken it
 	RecipientsMore int       `json:"recipients_more,omitzero"` // that are not listed
 	LookupsMore    int       `json:"lookups_more,omitzero"`    // likewise
+
+	Thresholds []RecordSetting `json:"thresholds,omitempty"` // by which the score was judged; absent where another policy is in force by now
+}
+
+// A RecordSetting is a setting and where it was made.
+type RecordSetting struct {
+	Key   string  `json:"key"`
+	Value float64 `json:"value"`
+	Where string  `json:"where"` // "file:line", "baseline standard@1"
 }
 
 // A RecordFinding is a finding in a Record.
@@ -44,6 +53,7 @@ type RecordFinding struct {
 	Monitor  bool    `json:"monitor,omitempty"`
 	Tempfail bool    `json:"tempfail,omitempty"`
 	Stale    bool    `json:"stale,omitempty"`
+	Where    string  `json:"where,omitempty"` // of why: what gave it its weight, as in RecordSetting; absent where another policy is in force by now
 }
 
 // A RecordRecipient is the answer to one recipient: to some valid user where Rcpt is "".

@@ -44,6 +44,7 @@ func (p *Page) routes() []route {
 		{"/api/v1/trend", false, p.apiTrend},
 		{"/api/v1/servers", false, p.apiServers},
 		{"/api/v1/servers/show", false, func(r *http.Request) (any, error) { return p.Source.Server(r.URL.Query().Get("server")) }},
+		{"/api/v1/why", false, p.apiWhy},
 		{"/api/v1/accounts", true, p.apiAccounts},
 		{"/api/v1/accounts/show", true, p.apiAccount},
 		{"/api/v1/accounts/blocked", true, p.apiBlocked},
@@ -64,7 +65,7 @@ func (p *Page) serveAPI() {
 			case errors.Is(err, errNotFound):
 				failure(w, http.StatusNotFound, err.Error())
 			case err != nil:
-				failure(w, http.StatusBadRequest, err.Error())
+				failure(w, findStatus(err), err.Error())
 			default:
 				answer(w, http.StatusOK, v)
 			}
@@ -148,12 +149,16 @@ func (p *Page) apiAccount(r *http.Request) (any, error) {
 	if err != nil || scopeOf(r) == "" {
 		return a, err
 	}
+	if !ofDomain(a.Account, domain) { // by accounts.strip_domains, or the file of accounts, it is another's
+		return nil, fmt.Errorf("%w: %+q is counted as an account that is none of %s", errNotFound, clip(name, 100), domain)
+	}
 	// What the postmaster has written is for the house.
 	own := *a
 	own.Exceptions = slices.Clone(a.Exceptions)
 	for i := range own.Exceptions {
 		own.Exceptions[i].Owner, own.Exceptions[i].Reason = "", ""
 	}
+	own.Names = slices.DeleteFunc(slices.Clone(a.Names), func(other string) bool { return !ofDomain(other, domain) })
 	own.Hijack = nil // whoever has stolen it may be reading
 	if a.Block != nil {
 		block := withoutNotes(*a.Block)

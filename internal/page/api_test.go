@@ -117,6 +117,8 @@ func TestATokenOfADomain(t *testing.T) {
 	src := pagetest.Full()
 	known := src.Known["newsletter@harbour.example"]
 	known.Exceptions = []admin.AccountException{{Max: 500, Owner: "jo", Reason: "he called, angry"}}
+	known.Account, known.Names = "newsletter@harbour.example", []string{"news@harbour.example", "news@example.net"}
+	src.Known["alias@harbour.example"] = &admin.Account{Account: "joe@example.net"}
 	known.Block = &admin.BlockedAccount{Account: "newsletter@harbour.example", Blocked: true, By: "uid 1000", Owner: "jo", Reason: "spam"}
 	for _, socket := range []bool{false, true} {
 		d := guarded(src, socket)
@@ -141,12 +143,19 @@ func TestATokenOfADomain(t *testing.T) {
 		if a.Exceptions[0].Reason+a.Exceptions[0].Owner+a.Block.Reason+a.Block.Owner+a.Block.By != "" {
 			t.Errorf("the notes of the house are shown: %+v", a)
 		}
+		var failed struct{ Error string }
+		if code := d.json(t, "/api/v1/accounts/show?account=alias@harbour.example", ofHarbour, &failed); code != http.StatusNotFound {
+			t.Errorf("a login that is counted as an account of another domain: %d", code)
+		}
+		if len(a.Names) != 1 || a.Names[0] != "news@harbour.example" {
+			t.Errorf("other logins of it: %q", a.Names)
+		}
 		var blocked admin.BlockedAccounts
 		if code := d.json(t, "/api/v1/accounts/blocked", ofHarbour, &blocked); code != 200 || len(blocked.Accounts) != 1 || blocked.Accounts[0].Reason != "" {
 			t.Errorf("blocked: %d %+v", code, blocked)
 		}
 	}
-	if known.Exceptions[0].Reason == "" || known.Block.Reason == "" || src.B.Accounts[0].Reason == "" {
+	if len(known.Names) != 2 || known.Exceptions[0].Reason == "" || known.Block.Reason == "" || src.B.Accounts[0].Reason == "" {
 		t.Error("the source was changed")
 	}
 }

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -37,6 +38,9 @@ type Source interface {
 	Suspects(n int) *admin.Suspects
 	// Trend tells how often verdicts and findings were in a span, by these names.
 	Trend(trend.Span) *trend.Series
+	// Why looks for records of visits until ctx ends. Its errors are the asker's
+	// mistakes, of ctx, or of the disk.
+	Why(ctx context.Context, q admin.WhyQuery) (*admin.Why, error)
 }
 
 // Access is who may read. A reload changes it.
@@ -68,6 +72,7 @@ type Page struct {
 	places  chan struct{} // requests under way
 	kept    map[string]*kept
 	servers serverRanks
+	finders finders
 }
 
 // Bounds of what readers can make us do.
@@ -83,9 +88,10 @@ func New(o Options) *Page {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	p := &Page{Options: o, mux: http.NewServeMux(), places: make(chan struct{}, maxRequests), kept: map[string]*kept{}}
+	p := &Page{Options: o, mux: http.NewServeMux(), places: make(chan struct{}, maxRequests), kept: map[string]*kept{}, finders: newFinders()}
 	p.show("/{$}", "text/html; charset=utf-8", p.overview)
 	p.show("/every/30", "text/html; charset=utf-8", p.overviewEvery)
+	p.mux.HandleFunc("GET /why", p.why)
 	p.serveAPI()
 	p.mux.HandleFunc("POST /login", p.login)
 	p.mux.HandleFunc("POST /logout", p.logout)

@@ -66,8 +66,14 @@ func atWork() *pagetest.Source {
 // TestStrangersWriteNoMarkup: nothing that strangers name becomes an element, an
 // attribute or a character that is not seen, and no text is long.
 func TestStrangersWriteNoMarkup(t *testing.T) {
-	_, text := open(pagetest.Hostile(), true, page.Access{}).get("/")
-	_, calm := open(pagetest.Full(), true, page.Access{}).get("/")
+	for _, path := range []string{"/", "/why?id=0dzl", "/why?n=20&id=", "/why?from=x"} {
+		t.Run(path, func(t *testing.T) { writeNoMarkup(t, path) })
+	}
+}
+
+func writeNoMarkup(t *testing.T, path string) {
+	_, text := open(pagetest.Hostile(), true, page.Access{}).get(path)
+	_, calm := open(pagetest.Full(), true, page.Access{}).get(path)
 	for _, c := range text {
 		if c < ' ' && c != '\n' || c == 0x7f || c == 0xfffd || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 {
 			t.Fatalf("the page holds %U", c)

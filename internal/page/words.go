@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"html/template"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -18,8 +19,11 @@ var words = template.FuncMap{
 	"date":    func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 	"style":   func() string { return styleFile.path }, "icon": func() string { return iconFile.path },
 	"count": count, "share": share,
-	"join": func(all []string) string { return shown(strings.Join(all, ", ")) },
-	"at":   func(now, t time.Time) moment { return moment{now, t} },
+	"join":      func(all []string) string { return shown(strings.Join(all, ", ")) },
+	"isAddress": func(text string) bool { _, err := netip.ParseAddr(text); return err == nil },
+	"joinSaid":  func(all []string) string { return said(strings.Join(all, ", ")) },
+	"harshest":  harshest, "heaviest": heaviest, "lookupAge": lookupAge, "more": moreRcpts, "action": actionClass,
+	"at": func(now, t time.Time) moment { return moment{now, t} },
 }
 
 // machineTime writes a time for programs.

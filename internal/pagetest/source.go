@@ -4,6 +4,7 @@
 package pagetest
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"mailprofiled/internal/admin"
+	"mailprofiled/internal/engine"
 	"mailprofiled/internal/resolver"
 	"mailprofiled/internal/trend"
 )
@@ -29,6 +31,7 @@ type Source struct {
 	B       *admin.BlockedAccounts
 	H       *admin.Suspects
 	T       *trend.Trend
+	Visits  []*engine.Record // newest first
 }
 
 // Status tells S.
@@ -84,6 +87,20 @@ func (s *Source) Suspects(n int) *admin.Suspects {
 
 // Trend tells what T has at Noon.
 func (s *Source) Trend(span trend.Span) *trend.Series { return s.T.Look(span, Noon) }
+
+// Why finds Visits by how their id begins, and by their client.
+func (s *Source) Why(_ context.Context, q admin.WhyQuery) (*admin.Why, error) {
+	out := &admin.Why{Visits: []*engine.Record{}, Notes: []string{}}
+	for _, v := range s.Visits {
+		if strings.HasPrefix(v.ID, q.ID) && (q.Client == "" || q.Client == v.Client) && len(out.Visits) < q.Most {
+			out.Visits = append(out.Visits, v)
+		}
+	}
+	if len(out.Visits) == 0 {
+		out.Notes = append(out.Notes, "no record of such a visit on this machine")
+	}
+	return out, nil
+}
 
 // Empty is a daemon that has just started, with four lines of configuration.
 func Empty() *Source {
@@ -170,6 +187,7 @@ func Full() *Source {
 		"operator": {row("cheap-vps.example", "operator", 52011, 70*time.Hour, 9*time.Second), row("pool.homenet.example", "operator", 20111, 70*time.Hour, 20*time.Second)},
 		"address":  {row("203.0.113.45", "address", 9123, 33*time.Hour, 2*time.Second), row("2001:db8:ffff:1234:5678:9abc:def0:1234", "address", 88.5, 2*time.Hour, 3*time.Minute)},
 	}
+	src.Visits = visits()
 	return src
 }
 
@@ -258,6 +276,22 @@ func Hostile() *Source {
 		a := &src.Top.Accounts[i]
 		a.Account, a.Limits = evil(), slices.Clone(Evil)
 		src.Known[a.Account] = &admin.Account{Age: admin.Age{State: admin.AgeKnown}, Limits: []admin.AccountLimit{{Limit: evil(), State: admin.LimitCounts, Count: "messages", Window: "1h", Max: 1, Used: 1 << 40}}}
+	}
+	for _, v := range src.Visits {
+		v.Client, v.PTR, v.Helo, v.From, v.Account, v.Queue, v.Listener, v.Policy = evil(), evil(), evil(), evil(), evil(), evil(), evil(), evil()
+		for i := range v.Findings {
+			v.Findings[i].ID, v.Findings[i].Detail, v.Findings[i].Where = evil(), evil(), evil()
+		}
+		for i := range v.Lookups {
+			v.Lookups[i].Question, v.Lookups[i].Type, v.Lookups[i].Answer = evil(), evil(), slices.Clone(Evil)
+		}
+		for i := range v.Recipients {
+			r := &v.Recipients[i]
+			r.Rcpt, r.Status, r.Text, r.Reply, r.Directory = evil(), evil(), evil(), evil(), slices.Clone(Evil)
+		}
+		for i := range v.ListsAway {
+			v.ListsAway[i].List, v.ListsAway[i].Reason = evil(), evil()
+		}
 	}
 	for _, rows := range src.Servers {
 		for i := range rows {
