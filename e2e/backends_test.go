@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -238,45 +237,4 @@ func TestBackendsBySocketAndByPassword(t *testing.T) {
 		}
 		check(t, c.source.Close())
 	}
-}
-
-// TestUnknownUsersByADatabase has the daemon ask PostgreSQL for what Postfix takes
-// itself: who is unknown there is refused, and nobody while it is away.
-func TestUnknownUsersByADatabase(t *testing.T) {
-	db := must[*backendtest.Database](t)(backendtest.StartPostgreSQL(deps(), "INSERT INTO users VALUES ('jo@example.net', NULL, NULL);\n"))
-	t.Cleanup(func() { check(t, db.Stop()) })
-	client := netip.MustParseAddr("192.0.2.7")
-	var w world
-	w.good(client, "good.test")
-	h := openHouse(t, postfix, w.String(), "directory = { source = \"sql\", sql = \""+db.URL+"\", query = \""+backendtest.Query+
-		"\", keep_yes = \"0\", keep_no = \"0\", keep_down = \"0\" }\n")
-	rcpt := func(to string) string {
-		t.Helper()
-		c := h.hello(t, client, "mx.good.test")
-		do(t, c, "MAIL FROM:<a@good.test>", 250)
-		r, err := c.Do("RCPT TO:<" + to + "@example.net>")
-		if err != nil {
-			t.Fatal(err)
-		}
-		quit(t, c)
-		return r.String()
-	}
-	is := func(when, to, want string) {
-		t.Helper()
-		if got := rcpt(to); !strings.HasPrefix(got, want) {
-			t.Errorf("%s: %s: %s, want %s", when, to, got, want)
-		}
-	}
-	is("the database is there", "jo", "250")
-	is("the database is there", "al", "550 5.1.1")
-	check(t, db.Kill())
-	is("it is gone", "jo", "451 4.3.0")
-	is("it is gone", "al", "451 4.3.0")
-	is("it is gone", "postmaster", "250")
-	check(t, db.Start())
-	ctx := waiting(t)
-	for !strings.HasPrefix(rcpt("jo"), "250") && ctx.Err() == nil {
-	}
-	is("it is back", "jo", "250")
-	is("it is back", "al", "550 5.1.1")
 }
