@@ -240,12 +240,13 @@ func (s *sighting) id() uint64 { return uint64(s.high)<<32 | uint64(s.low) }
 // AccountStats are of Accounts.
 type AccountStats struct {
 	Keys int    // accounts that are known
+	Room int    // for accounts
 	Full uint64 // sightings of accounts that there was no room for; their age is unknown
 }
 
 // Stats counts the accounts.
 func (a *Accounts) Stats() AccountStats {
-	st := AccountStats{Full: a.full.Load()}
+	st := AccountStats{Room: a.keys * shards, Full: a.full.Load()}
 	for i := range a.shards {
 		s := &a.shards[i]
 		s.mu.RLock()

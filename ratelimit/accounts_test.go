@@ -67,7 +67,7 @@ func TestWhenAccountsAreFullAgesAreUnknown(t *testing.T) {
 	for i := range 500 {
 		a.Age(fmt.Sprint(i), time.Time{}, noon)
 	}
-	if s := a.Stats(); s.Keys > shards || s.Full == 0 || s.Keys+int(s.Full) != 500 {
+	if s := a.Stats(); s.Keys > shards || s.Room != shards || s.Full == 0 || s.Keys+int(s.Full) != 500 {
 		t.Errorf("%+v", s)
 	}
 	unknown := 0

@@ -21,9 +21,10 @@ type Options struct {
 	Track bool
 }
 
-// Stats are of a Table since it was made, but for Keys.
+// Stats are of a Table since it was made, but for Keys and Room.
 type Stats struct {
 	Keys       int    // counters that are kept now
+	Room       int    // for counters
 	Empty      uint64 // counters dropped because they held nothing any more
 	Evicted    uint64 // counters that still held something, dropped because the table was full
 	EvictedMax uint64 // of those, the ones that were at their limit: their allowance came back too early
@@ -192,6 +193,7 @@ func (t *Table) Stats() Stats {
 		s := &t.shards[i]
 		s.mu.Lock()
 		sum.Keys += s.used
+		sum.Room += s.limit
 		sum.Empty += s.stats.Empty
 		sum.Evicted += s.stats.Evicted
 		sum.EvictedMax += s.stats.EvictedMax

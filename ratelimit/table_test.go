@@ -260,7 +260,7 @@ func TestAFullTable(t *testing.T) {
 		}
 	}
 	s := table.Stats()
-	if s.Keys > keys || s.EvictedMax > 0 || s.Evicted != uint64(full+4*keys-s.Keys) {
+	if s.Keys > keys || s.Room != keys || s.EvictedMax > 0 || s.Evicted != uint64(full+4*keys-s.Keys) {
 		t.Errorf("%+v", s)
 	}
 }

@@ -51,6 +51,9 @@ func printLimits(l *admin.Limits, w io.Writer) {
 		fmt.Fprintln(w, "in monitor mode nothing is refused: all of them only report")
 	}
 	printShared(l.Shared, l.Now, w)
+	for _, text := range roomAttention(&l.Room) {
+		fmt.Fprintln(w, text)
+	}
 	if l.ByAge && l.Now.Before(l.Learnt) {
 		fmt.Fprintf(w, "accounts first seen before %s are of unknown age: limits by age only report on them (accounts.learn)\n", minuteText(l.Learnt))
 	}
@@ -90,7 +93,7 @@ func (d *daemon) limits() *admin.Limits {
 	g := d.enter()
 	defer g.leave()
 	now := time.Now()
-	l := &admin.Limits{Now: now, Mode: mode(g.cfg), Limits: []admin.Limit{}, ByAge: asksAge(g.cfg.Limits), Shared: d.shareStatus()}
+	l := &admin.Limits{Now: now, Mode: mode(g.cfg), Limits: []admin.Limit{}, ByAge: asksAge(g.cfg.Limits), Shared: d.shareStatus(), Room: d.limitRoom()}
 	l.Began, l.Learnt = d.counted.Accounts.Began(now)
 	for i := range g.cfg.Limits {
 		x := limitOf(&g.cfg.Limits[i])
@@ -149,7 +152,26 @@ func asksAge(limits []ratelimit.Limit) bool {
 func (d *daemon) limitStatus(cfg *config.Config) admin.LimitStatus {
 	now := time.Now()
 	_, learnt := d.counted.Accounts.Began(now)
-	return admin.LimitStatus{InForce: len(cfg.Limits), ByAge: asksAge(cfg.Limits), Learnt: learnt, Learning: now.Before(learnt)}
+	return admin.LimitStatus{InForce: len(cfg.Limits), ByAge: asksAge(cfg.Limits), Learnt: learnt, Learning: now.Before(learnt), Room: d.limitRoom()}
+}
+
+// limitRoom tells whether there is room for all that is counted.
+func (d *daemon) limitRoom() admin.LimitRoom {
+	counters, accounts := d.counted.Table.Stats(), d.counted.Accounts.Stats()
+	return admin.LimitRoom{Counters: counters.Room, Evicted: counters.Evicted, EvictedMax: counters.EvictedMax, Accounts: accounts.Room, Unnoted: accounts.Full}
+}
+
+// roomAttention tells what was forgotten for want of room.
+func roomAttention(r *admin.LimitRoom) []string {
+	var all []string
+	if r.Evicted > 0 {
+		all = append(all, fmt.Sprintf("%d counters of limits were forgotten for want of room for more than %d, %d of them at their limit: fewer limits per recipient or client, or shorter windows, need less",
+			r.Evicted, r.Counters, r.EvictedMax))
+	}
+	if r.Unnoted > 0 {
+		all = append(all, fmt.Sprintf("%d times an account was of unknown age for want of room for more than %d: tell ages by accounts.file or the directory", r.Unnoted, r.Accounts))
+	}
+	return all
 }
 
 // limitsText says how many limits are in force, and what they wait for.

@@ -153,6 +153,7 @@ func attention(s *admin.Status) []string {
 	all = append(all, directoryAttention(s)...)
 	all = append(all, sharedAttention(s)...)
 	all = append(all, candidateAttention(s)...)
+	all = append(all, roomAttention(&s.Limits.Room)...)
 	if n := s.Sessions.Limited + s.Sessions.TurnedAway; n > 0 {
 		say("%d sessions found no place, and were answered by milter.on_failure: raise milter.max_sessions", n)
 	}

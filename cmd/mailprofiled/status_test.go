@@ -102,7 +102,7 @@ local rules:
 			s.DNS.TurnedAway = 9
 			s.Log.LostLines = 1
 			s.Lists[1].State = "silent"
-			s.Limits = admin.LimitStatus{Learning: true}
+			s.Limits = admin.LimitStatus{Learning: true, Room: admin.LimitRoom{Counters: 4_000_000, Evicted: 1234, EvictedMax: 5, Accounts: 4_000_000, Unnoted: 6}}
 			s.Store.Kept, s.Store.Error, s.Store.Remedy, s.Store.Since = false, "no space left on device", "Make room", now.Add(-3*time.Minute)
 			s.Records.Kept, s.Records.Error, s.Records.Remedy, s.Records.Since, s.Records.Oldest = false, "no space left on device", "make room there", now.Add(-2*time.Minute), time.Time{}
 			s.Local = []admin.LocalRule{{Where: "m.toml:9", Action: "deny", State: "expired", Files: []admin.LocalFile{
@@ -116,6 +116,8 @@ local rules:
 ! the state is not kept on disk, since 3m00s ago: no space left on device. Make room
 ! records are in memory only, since 2m00s ago: no space left on device. make room there
 ! a list has changed and cannot be used; the version read 1h00m ago is in use: /etc/deny.txt: binary data, not a list; see what has been put there
+! 1234 counters of limits were forgotten for want of room for more than 4000000, 5 of them at their limit: fewer limits per recipient or client, or shorter windows, need less
+! 6 times an account was of unknown age for want of room for more than 4000000: tell ages by accounts.file or the directory
 ! 5 sessions found no place, and were answered by milter.on_failure: raise milter.max_sessions
 ! 2 panics of ours, answered by milter.on_failure: please report them, with the log
 ! 1 line of the log could not be written: is the disk full?

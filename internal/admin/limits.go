@@ -21,6 +21,7 @@ type Limits struct {
 	Began  time.Time `json:"began"` // the state: nothing is known of before
 	Limits []Limit   `json:"limits"`
 	Shared *Shared   `json:"shared"` // null: each machine counts for itself
+	Room   LimitRoom `json:"room"`
 
 	// ByAge: some of them ask for the age of accounts. Those first seen before
 	// Learnt are of unknown age: they are only reported on, until they have been

@@ -61,6 +61,17 @@ type LimitStatus struct {
 	Learning bool      `json:"learning"` // accounts first seen before Learnt are of unknown age, and it has not come
 	ByAge    bool      `json:"by_age"`   // some limits ask for it: they only report on those
 	Learnt   time.Time `json:"learnt,omitzero"`
+	Room     LimitRoom `json:"room"`
+}
+
+// LimitRoom is for how many counters and accounts there is memory, and what became of those
+// beyond. Counts are since the start.
+type LimitRoom struct {
+	Counters   int    `json:"counters"`    // that there is room for
+	Evicted    uint64 `json:"evicted"`     // counters forgotten that still held something
+	EvictedMax uint64 `json:"evicted_max"` // of these, those at their limit: their allowance came back too early
+	Accounts   int    `json:"accounts"`    // that there is room for
+	Unnoted    uint64 `json:"unnoted"`     // sightings of accounts beyond: their age is unknown
 }
 
 // BlockedStatus tells of accounts that may not send. All of them: see Blocks.
