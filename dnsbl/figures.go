@@ -3,6 +3,7 @@ package dnsbl
 import (
 	"math/bits"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 // list came into use; they are safe for concurrent use.
 type figures struct {
 	asked   atomic.Uint64 // questions on the wire, tests aside
-	hits    atomic.Uint64 // of these: listed
+	hits    atomic.Uint64 // of these: listed, or spoken for
 	unknown atomic.Uint64 // of these: no answer that could be used
 	took    latency
 	harsher atomic.Uint64
@@ -22,14 +23,18 @@ type figures struct {
 // saw counts a question.
 func (f *figures) saw(a *Answer) {
 	f.asked.Add(1)
-	switch a.State {
-	case Hit:
-		f.hits.Add(1)
-	case Unknown:
+	switch {
+	case a.State == Unknown:
 		f.unknown.Add(1)
+	case a.State == Hit && slices.ContainsFunc(a.Matches, speaks):
+		f.hits.Add(1)
 	}
 	f.took.add(a.Took)
 }
+
+// speaks reports whether a match says something for or against the subject, and is not
+// a mere remark.
+func speaks(m Match) bool { return m.Code != nil && (m.Code.Kind == Listed || m.Code.Kind == Allow) }
 
 // strange counts answers within 127.0.0.0/8 that no code of a list declares: they weigh
 // nothing, and somebody should see what they mean.

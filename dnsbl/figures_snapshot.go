@@ -64,6 +64,9 @@ func (h *Health) Snapshot() []Standing {
 		if to := time.Unix(0, w.missedTo.Load()); Absence(w.absence.Load())&Missed != 0 && w.list.Load().Lift() < 0 && now.Before(to) {
 			all[i].Missed = to
 		}
+		if m.state == Untested && m.remedy != "" && h.outage() {
+			all[i].Remedy = remedyOutage
+		}
 		w.figures.fill(&all[i])
 		t.overlap.fill(&all[i], i, t.all)
 	}

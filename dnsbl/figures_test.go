@@ -94,7 +94,8 @@ func TestQuestionsAreCounted(t *testing.T) {
 	lists := healthLists(t)
 	h.Use(lists, &fakeAsker{answer: sound}, testEvery)
 	a := &lists[0]
-	for _, answer := range []Answer{{State: Clear}, {State: Clear}, {State: Hit}, {State: Unknown, Reason: "timeout"}} {
+	hit, remark := []Match{{Code: &Code{Kind: Listed}}}, []Match{{Code: &Code{Kind: Info}}}
+	for _, answer := range []Answer{{State: Clear}, {State: Hit, Matches: remark}, {State: Hit, Matches: hit}, {State: Unknown, Reason: "timeout"}} {
 		answer.List, answer.Took = a, 5*time.Millisecond
 		h.Saw(&answer)
 	}

@@ -15,6 +15,7 @@ type flight struct {
 	cancel  context.CancelFunc
 	began   time.Time
 	waiters []chan<- *flight // nil: given up. Guarded by Set.mu; each has room for the answer
+	told    bool             // the watch is told of the answer, or has been; guarded by Set.mu
 	// Set before the waiters are told, then read-only.
 	answer Answer
 	kept   kept
@@ -212,7 +213,7 @@ func (s *Set) fly(ctx context.Context, k flightKey, f *flight, slot uint16) {
 		if answer.Took == 0 {
 			answer.Took = s.now().Sub(f.began)
 		}
-		if ctx.Err() == nil {
+		if s.tells(ctx, f) {
 			s.watch.Saw(&answer) // before anybody acts on it
 		}
 	})
@@ -228,6 +229,15 @@ func (s *Set) fly(ctx context.Context, k flightKey, f *flight, slot uint16) {
 	}
 }
 
+// tells reports whether the watch is to be told of the answer of a flight: not where those
+// who waited have gone, as leave has it told of that.
+func (s *Set) tells(ctx context.Context, f *flight) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.told = f.waiters != nil && ctx.Err() == nil
+	return f.told
+}
+
 // contained runs fn and hands back its panic, if there is one.
 func contained(fn func()) (raised any) {
 	defer func() { raised = recover() }()
@@ -236,7 +246,7 @@ func contained(fn func()) (raised any) {
 }
 
 // leave takes one who waits from a flight. Landed says that the answer has come
-// meanwhile, givenUp that nobody waits for it any more.
+// meanwhile, givenUp that nobody waits for it any more, and none has come.
 func (s *Set) leave(f *flight, arrived chan<- *flight) (landed, givenUp bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -249,7 +259,7 @@ func (s *Set) leave(f *flight, arrived chan<- *flight) (landed, givenUp bool) {
 	}
 	f.waiters = nil
 	f.cancel()
-	return false, true
+	return false, !f.told
 }
 
 // hear is what a reply says.

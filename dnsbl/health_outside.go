@@ -3,6 +3,7 @@ package dnsbl
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type outside struct {
 	since  time.Time // since when all were answered, without a pause; zero: they were not
 	lost   int       // checks in a row that were not answered
 	began  time.Time // when the first of these ended
+	why    string    // how the last of these failed
 	told   bool      // the log was told of it
 	toldAt time.Time
 }
@@ -92,7 +94,7 @@ func (h *Health) check(ctx context.Context) {
 	answered := reply.Outcome != Failed && !reply.Stale && now.Sub(began) <= checkQuick
 	h.mu.Lock()
 	o := &h.outside
-	o.asking, o.last = false, now
+	o.asking, o.last, o.why = false, now, token(reply.Reason)
 	if answered {
 		h.worldAnswers(now)
 	} else {
@@ -116,7 +118,7 @@ func (h *Health) check(ctx context.Context) {
 			w.next = now.Add(jitter(w.state.pause(h.every)))
 		}
 	}
-	tell := h.tellOutside(token(reply.Reason), now)
+	tell := h.tellOutside(now)
 	h.mu.Unlock()
 	if tell != nil {
 		tell()
@@ -210,16 +212,44 @@ func (h *Health) others(w *watched, so func(*watched) bool) (groups, of int) {
 	return len(is) - 1, of
 }
 
+// worldSilence stands before how a question failed that only the world can answer.
+const worldSilence = "the world does not answer either: "
+
+// An Outage is that lists fail, and the world does not answer either: nothing can be told
+// of how they are.
+type Outage struct {
+	Since          time.Time
+	Reason, Remedy string
+}
+
+// Outage tells of the one that lasts; nil if there is none.
+func (h *Health) Outage() *Outage {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.outage() {
+		return nil
+	}
+	return &Outage{h.outside.began, worldSilence + h.outside.why, remedyOutage}
+}
+
+// outage reports whether the world does not answer, and lists want it: where there is none
+// to be asked, all are tested without it. The lock is held.
+func (h *Health) outage() bool {
+	untested := func(w *watched) bool { return w.state.state == Untested }
+	return h.outside.lost >= lostToTell && (h.outside.ever || slices.ContainsFunc(h.roster.Load().all, untested))
+}
+
 // tellOutside gives what writes a line, where our own DNS went or came back. The lock is
 // held.
-func (h *Health) tellOutside(reason string, now time.Time) func() {
+func (h *Health) tellOutside(now time.Time) func() {
 	o := &h.outside
+	reason := worldSilence + o.why
 	switch {
 	case h.log == nil:
 	case o.lost >= lostToTell && !o.told && (o.toldAt.IsZero() || now.Sub(o.toldAt) >= tellApart):
 		o.told, o.toldAt = true, now
 		return func() {
-			h.log.LogAttrs(context.Background(), slog.LevelWarn, "lists unanswered", slog.String("reason", "the world does not answer either: "+reason),
+			h.log.LogAttrs(context.Background(), slog.LevelWarn, "lists unanswered", slog.String("reason", reason),
 				slog.String("remedy", remedyOutage))
 		}
 	case o.lost == 0 && o.told:

@@ -128,8 +128,14 @@ func TestOurOwnOutageIsNoListsSilence(t *testing.T) {
 					}
 					l.set(cut)
 					w.pass(5 * time.Minute)
+					if o := w.Outage(); o == nil || time.Since(o.Since) < 4*time.Minute || o.Remedy != remedyOutage {
+						t.Errorf("nobody is told of the outage: %+v", o)
+					}
 					l.set(nil)
 					w.pass(time.Minute)
+					if o := w.Outage(); o != nil {
+						t.Errorf("it is over: %+v", o)
+					}
 					end()
 					all.Wait()
 					for _, l := range w.lists {
@@ -282,6 +288,9 @@ func TestFirstTestsAfterAnOutage(t *testing.T) {
 				w.run()
 				w.pass(time.Hour)
 				w.want("a", Untested)
+				if o, s := w.Outage(), w.Snapshot()[0]; o == nil || s.Remedy != remedyOutage {
+					t.Errorf("the list is blamed: %+v, %+v", o, s)
+				}
 				l.set(nil)
 				w.pass(checkMost + 5*time.Second)
 				for _, l := range w.lists {

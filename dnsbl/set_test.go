@@ -519,6 +519,31 @@ func TestTheWatchIsToldBeforeAnybody(t *testing.T) {
 	})
 }
 
+// A slowWatch takes its time, and by then those who wait may have gone.
+type slowWatch struct {
+	doorman
+	takes time.Duration
+}
+
+func (w *slowWatch) Saw(a *Answer) {
+	w.doorman.Saw(a)
+	time.Sleep(w.takes)
+}
+
+func TestTheWatchIsToldOnceOfAnAnswerThatNobodyWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := Find("spamcop")
+		watch := &slowWatch{takes: 5 * time.Second}
+		set := NewSet([]List{l}, newZoneFile(), watch, Options{})
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		check(t, "who went", saidAll(set.Ask(ctx, atConnect("192.0.2.7"), nil)), "spamcop unknown budget")
+		synctest.Wait()
+		check(t, "the watch saw", saidAll(watch.saw()), "spamcop clear")
+		set.Close()
+	})
+}
+
 func TestAClosedSetAsksNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "spamhaus-zen")

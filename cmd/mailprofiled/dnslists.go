@@ -41,6 +41,7 @@ func runLists(args []string, stdout, stderr io.Writer) int {
 			printOverlap(s.Lists, stdout)
 		default:
 			printLists(s.Lists, s.Now, stdout)
+			printOutage(s, stdout)
 		}
 		return exitFine, nil
 	})
@@ -69,6 +70,13 @@ func printLists(lists []admin.DNSList, now time.Time, w io.Writer) {
 			fmt.Fprintf(w, "; for another %s nothing is refused that it could have lifted", age(l.Missed.Sub(now)))
 		}
 		fmt.Fprintln(w)
+	}
+}
+
+// printOutage says that the lists are not to blame.
+func printOutage(s *admin.Status, w io.Writer) {
+	if o := s.Outage; o != nil {
+		fmt.Fprintf(w, "%s, for %s; %s\n", o.Reason, since(o.Since, s.Now), o.Remedy)
 	}
 }
 

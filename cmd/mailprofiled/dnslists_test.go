@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -143,6 +144,13 @@ func TestADeadResolverHoldsUpNoStart(t *testing.T) {
 	if !strings.Contains(log.String(), `msg="serving before all DNS lists are tested" lists=bl.example,more.example after=3s`) {
 		t.Errorf("the log has\n%s", log.String())
 	}
+	eventually(t, "lists says whose fault it is, of either list and of all", func() bool {
+		var out bytes.Buffer
+		s := h.status()
+		printLists(s.Lists, s.Now, &out)
+		printOutage(s, &out)
+		return strings.Count(out.String(), "see the resolver and the line") == 3
+	})
 }
 
 // TestAListThatChangesIsTestedAnew: with another zone it is another list, and does

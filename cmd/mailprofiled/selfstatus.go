@@ -34,6 +34,7 @@ func (d *daemon) status() *admin.Status {
 		Limits:    d.limitStatus(g.cfg), Blocked: d.blockedStatus(time.Now()), Hijack: d.hijackStatus(g), Notify: d.notifyStatus(), Store: d.stateStatus(), Shared: d.shareStatus(),
 		Directory: directoryStatus(g, d.counted.Harvest, time.Now()),
 		Lists:     dnsListStatus(d.health),
+		Outage:    (*admin.Outage)(d.health.Outage()),
 		Records:   d.recordsStatus(g),
 		Local:     localStatus(g.local, time.Now()), Geo: geoStatus(g.geo),
 	}

@@ -84,6 +84,9 @@ func printStatus(s *admin.Status, w io.Writer) {
 	if len(s.Lists) > 0 {
 		row("lists", "%s", listsText(s.Lists))
 	}
+	if o := s.Outage; o != nil {
+		row("", "%s, for %s; %s", o.Reason, since(o.Since, s.Now), o.Remedy)
+	}
 	for i, text := range directoryRows(s) {
 		row(first(i, "directory"), "%s", text)
 	}

@@ -49,10 +49,11 @@ type Status struct {
 
 	Store   Store       `json:"store"`
 	Records Records     `json:"records"`
-	Shared  *Shared     `json:"shared"` // limits that machines count together; null: they do not
-	Lists   []DNSList   `json:"lists"`  // in the order of lists.use
-	Local   []LocalRule `json:"local"`  // the operator's own rules, in their order
-	Geo     []Database  `json:"geo"`    // databases in use
+	Shared  *Shared     `json:"shared"`           // limits that machines count together; null: they do not
+	Lists   []DNSList   `json:"lists"`            // in the order of lists.use
+	Outage  *Outage     `json:"lists_unanswered"` // null: the world answers, as far as is known
+	Local   []LocalRule `json:"local"`            // the operator's own rules, in their order
+	Geo     []Database  `json:"geo"`              // databases in use
 }
 
 // LimitStatus is how limits are. All of them: see Limits.
@@ -169,6 +170,14 @@ type DNSList struct {
 	Harsher uint64           `json:"harsher"` // answers that would have been milder without it
 	Softer  uint64           `json:"softer"`  // answers that would have been harsher without it
 	Overlap []DNSListOverlap `json:"overlap"`
+}
+
+// An Outage is that DNS lists fail, and the world does not answer either: it is no list's
+// fault.
+type Outage struct {
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"`
+	Remedy string    `json:"remedy"`
 }
 
 // A DNSListOverlap counts the visits that another list hit too.

@@ -89,7 +89,10 @@ func listsTile(s *admin.Status) tile {
 		}
 	}
 	t := tile{"DNS lists", "good", fmt.Sprintf("%d of %d up", len(s.Lists)-len(away), len(s.Lists)), strings.Join(away, ", ")}
-	if len(away) > 0 {
+	switch {
+	case s.Outage != nil:
+		t.State, t.Text = "bad", s.Outage.Reason
+	case len(away) > 0:
 		t.State = "poor"
 	}
 	return t
