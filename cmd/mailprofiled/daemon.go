@@ -17,6 +17,7 @@ import (
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/candidate"
 	"mailprofiled/internal/config"
+	"mailprofiled/internal/directory"
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/notify"
 	"mailprofiled/internal/records"
@@ -56,7 +57,8 @@ type daemon struct {
 	turn    chan struct{}                    // holds a token while somebody reloads
 	system  func() ([]netip.AddrPort, error) // DNS servers of the machine
 
-	serversSeen []netip.AddrPort // at the last look; guarded by turn
+	serversSeen []netip.AddrPort             // at the last look; guarded by turn
+	sources     map[*directory.Guard]*source // of the directory, as they were told in the log; guarded by turn
 
 	rekeyed  chan struct{} // limits are to be made anew: see followKey
 	stopping atomic.Bool

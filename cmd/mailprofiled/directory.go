@@ -127,7 +127,10 @@ func directoryRows(s *admin.Status) []string {
 			if !src.Up {
 				state = "LEFT ALONE"
 			}
-			text += fmt.Sprintf(" %s, %d of %d questions failed, %d answered by memory", state, src.Failed, src.Asked, src.Cached)
+			text += fmt.Sprintf(" %s, %s failed, %d answered by memory", state, ofQuestions(src.Failed, src.Asked), src.Cached)
+			if src.Trouble != "" {
+				text += "; the last: " + src.Trouble
+			}
 		}
 		rows = append(rows, plain(text))
 		for _, f := range src.Files {
@@ -139,6 +142,11 @@ func directoryRows(s *admin.Status) []string {
 		}
 	}
 	return rows
+}
+
+// ofQuestions is how many of them failed: "1 of 7 questions".
+func ofQuestions(failed, asked uint64) string {
+	return fmt.Sprintf("%d of %s", failed, count(int(asked), "question"))
 }
 
 // harvestText tells who tries names that do not exist.

@@ -96,6 +96,7 @@ func (d *daemon) refreshFiles(ctx context.Context, now time.Time) {
 		d.logger.Info("database taken in", "file", c.Path, "type", c.Type, "entries", c.Entries, "built", c.Built, "before", c.Before)
 	}
 	d.refreshDirectory(g, now)
+	d.logSources(g, now)
 	if g.accounts == nil {
 		return
 	}

@@ -27,6 +27,7 @@ type File struct {
 	specs  []FileSpec
 	loaded atomic.Pointer[loaded]
 	doubt  atomic.Pointer[doubted] // why a No of theirs is not believed; nil: it is
+	said   atomic.Pointer[string]  // of the version that was not taken, or of the one in use that is in doubt; nil: nothing
 
 	mu      sync.Mutex // of Refresh
 	refused []fs.FileInfo
@@ -35,7 +36,6 @@ type File struct {
 	restive time.Time     // since when they were not left alone; zero: they are
 	fewer   time.Time     // since when they have fewer addresses; zero: they do not
 	later   time.Time     // not before then is a version with fewer addresses looked at again
-	said    string        // of the version that was not taken, or of the one in use that is in doubt
 	before  int           // addresses that were there before the one in doubt
 }
 
@@ -96,7 +96,8 @@ func (f *File) Doubt(before int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.lost(before, f.Users())
-	f.before, f.said = before, p.String()
+	f.before = before
+	f.say(p.String())
 	f.doubt.Store(&doubted{errors.New(p.What)})
 }
 
@@ -120,17 +121,26 @@ func (f *File) SpeaksFor(domain string) bool { return f.loaded.Load().table.spea
 // Users is how many addresses they have.
 func (f *File) Users() int { return f.loaded.Load().table.users }
 
-// Files tells how each of them is.
+// say has Files tell what is wrong, "" for nothing.
+func (f *File) say(text string) {
+	if text == "" {
+		f.said.Store(nil)
+		return
+	}
+	f.said.Store(&text)
+}
+
+// Files tells how each of them is. It does not wait for a Refresh that is under way: a
+// compiled map may take its time.
 func (f *File) Files() []FileState {
 	l := f.loaded.Load()
 	states := make([]FileState, len(l.state))
 	copy(states, l.state)
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	said := f.said.Load()
 	for i := range states {
 		states[i].Loaded, states[i].Doubted = l.at, f.Doubted()
-		if f.said != "" {
-			states[i].Trouble = f.said
+		if said != nil {
+			states[i].Trouble = *said
 		}
 	}
 	return states
@@ -171,7 +181,7 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 	if !changed {
 		f.refused, f.restive, f.fewer = nil, time.Time{}, time.Time{}
 		if !f.Doubted() {
-			f.said = ""
+			f.say("")
 		}
 		return nil, nil
 	}
@@ -203,7 +213,8 @@ func (f *File) Refresh(now time.Time) (*FileChange, []Problem) {
 	}
 	f.loaded.Store(next)
 	f.doubt.Store(nil)
-	f.refused, f.said, f.restive, f.fewer = nil, "", time.Time{}, time.Time{}
+	f.refused, f.restive, f.fewer = nil, time.Time{}, time.Time{}
+	f.say("")
 	return &FileChange{Users: users, Before: before, Took: time.Since(began)}, problems
 }
 
@@ -234,10 +245,10 @@ func (f *File) still(infos []fs.FileInfo, now time.Time) time.Duration {
 func (f *File) refuse(infos []fs.FileInfo, problems []Problem) []Problem {
 	f.refused = infos
 	first := problems[len(problems)-1].String()
-	if f.said == first {
+	if said := f.said.Load(); said != nil && *said == first {
 		return nil
 	}
-	f.said = first
+	f.say(first)
 	problems[len(problems)-1].What += " (the version before stays in use)"
 	return problems
 }

@@ -51,6 +51,7 @@ type Guard struct {
 	users   int
 	counts  Counts
 	trouble error // of the last question, nil when it was answered
+	failure error // of the last that failed
 }
 
 // Counts are what has become of questions to a source since it was made.
@@ -210,7 +211,10 @@ func (g *Guard) last(a Address, failed Entry) (Entry, bool) {
 	return k.entry, true
 }
 
-var errBusy = errors.New("too many questions are waiting already")
+var (
+	errBusy = errors.New("too many questions are waiting already")
+	errLate = errors.New("it did not answer in time")
+)
 
 // flight gives the question about a that is out, or sends it. It is called under mu. A
 // question goes on when who asked has lost patience: a next hop that answers unknown
@@ -300,14 +304,14 @@ func (g *Guard) land(ctx context.Context, a Address, f *flight, e Entry) {
 		return
 	}
 	g.counts.Failed++
-	g.trouble = e.Err
+	g.trouble, g.failure = e.Err, e.Err
 	if errors.Is(e.Err, ErrThisAddress) {
 		g.breaker.worked()
 		return
 	}
 	g.breaker.failed(g.now())
 	if ctx.Err() != nil && errors.Is(e.Err, context.Canceled) {
-		g.trouble = errors.New("it did not answer in time")
+		g.trouble, g.failure = errLate, errLate
 	}
 }
 
@@ -319,6 +323,9 @@ func (g *Guard) Health() Health {
 	if g.trouble != nil {
 		h.Trouble = g.trouble.Error()
 	}
+	if g.failure != nil {
+		h.Failure = g.failure.Error()
+	}
 	return h
 }
 
@@ -329,4 +336,5 @@ type Health struct {
 	Up      bool      // it is asked
 	Since   time.Time // of not being Up
 	Trouble string    // of the last question, "" when it was answered
+	Failure string    // of the last question that failed, "" when none has
 }

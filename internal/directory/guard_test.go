@@ -568,6 +568,16 @@ func TestAFileThatIsWrittenAnewAllTheTime(t *testing.T) {
 }
 
 // TestSettle waits for a file that was just written, and for no other.
+// TestNobodyWaitsForARefresh who asks how the files are: a map may take its time.
+func TestNobodyWaitsForARefresh(t *testing.T) {
+	f := openLines(t, "jo@a.example\n")
+	f.mu.Lock() // as a Refresh does
+	defer f.mu.Unlock()
+	if all := f.Files(); len(all) != 1 || f.Users() != 1 || f.Doubted() || f.Lookup(t.Context(), jo).Result != Yes {
+		t.Errorf("%+v", all)
+	}
+}
+
 func TestSettle(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "old"), "jo@a.example\n", time.Now().Add(-time.Hour))

@@ -45,6 +45,16 @@ func (f *File) Why(a Address, now time.Time) string {
 	if l == nil {
 		return "the files cannot be read now: " + problems[0].String()
 	}
+	text := t.why(a, keys)
+	if used := f.loaded.Load(); t.lookup(a).Result != used.table.lookup(a).Result {
+		text += "; but that is the files as they are now, and in use is what was read at " + used.at.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
+// why words what a table says of an address, by the lines of its keys: of the address, of
+// its name at any domain, and of its domain.
+func (t *table) why(a Address, keys [3]uint64) string {
 	for _, key := range keys[:2] {
 		if a.Local == "" {
 			break

@@ -45,6 +45,14 @@ func TestWhyTellsTheLine(t *testing.T) {
 			t.Errorf("%s:\ngot  %s\nwant %s", tt.ask, got, tt.want)
 		}
 	}
+	write(t, one, "al@a.example x\n", past)
+	if got := s.Why(Address{"new", "b.example"}, time.Now()); len(got) != 1 || strings.Contains(got[0], "in use is what was read") {
+		t.Errorf("of one for whom that is the same: %v", got)
+	}
+	write(t, two, "jo@a.example error:nouser\n", past)
+	if got := s.Why(Address{"jo", "a.example"}, time.Now()); len(got) != 1 || !strings.Contains(got[0], "yes: nobody, says ") || !strings.Contains(got[0], "virtual:1; but that is the files as they are now, and in use is what was read at 20") {
+		t.Errorf("files that have changed: %v", got)
+	}
 	write(t, one, strings.Repeat("\x00", 10), past)
 	if got := s.Why(Address{"jo", "a.example"}, time.Now()); len(got) != 1 || !strings.Contains(got[0], "yes: the files cannot be read now: ") {
 		t.Errorf("a file that is damaged meanwhile: %v", got)

@@ -144,12 +144,21 @@ func silentDomains(cfg *config.Config, sources []config.DirectorySource, files [
 		if n := len(silent) - 3; n > 0 {
 			silent, more = silent[:3], fmt.Sprintf(" and %d more", n)
 		}
-		p := sourceProblem(s, "the files do not say who exists at "+strings.Join(silent, ", ")+more+": nobody is refused there",
-			"name the files that its recipients stand in, or give it a [[directory.for]] of its own")
+		p := sourceProblem(s, "the files do not say who exists at "+strings.Join(silent, ", ")+more+": nobody is refused there ("+readAs(files[i])+")",
+			"name the files that its recipients stand in, with the format before the path where it was mistaken, or give it a [[directory.for]] of its own")
 		p.Warning = true
 		problems = append(problems, p)
 	}
 	return problems
+}
+
+// readAs tells which format each of the files was taken for.
+func readAs(file *directory.File) string {
+	var all []string
+	for _, f := range file.Files() {
+		all = append(all, f.Spec.Path+" is read as "+string(f.Format))
+	}
+	return strings.Join(all, ", ")
 }
 
 // named reports whether a domain has a source of its own.
