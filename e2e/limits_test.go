@@ -280,7 +280,13 @@ func TestBlockedAccountsOutliveTheDaemon(t *testing.T) {
 		if d := send(t, c, "joe@example.net", "jo@example.net"); !d.Accepted() {
 			t.Fatalf("before: %v", d)
 		}
+		do(t, c, "MAIL FROM:<joe@example.net>", 250)
+		do(t, c, "RCPT TO:<jo@example.net>", 250)
+		do(t, c, "DATA", 354)
 		h.control(t, "accounts", "block", accounts[kind], "--reason", "ticket 1").has(t, `is blocked until it is released`)
+		if r := do(t, c, "Subject: on its way\r\n\r\nhello\r\n.", 450); !blocked.MatchString(r.String()) {
+			t.Errorf("blocked while the text was under way: %v", r)
+		}
 		refused(c)
 		if d := send(t, c, "joe@example.net", "postmaster@example.net"); !d.Accepted() {
 			t.Errorf("to postmaster: %v", d)
@@ -295,6 +301,7 @@ func TestBlockedAccountsOutliveTheDaemon(t *testing.T) {
 		c = h.login(t, bad6)
 		refused(c)
 		h.control(t, "accounts", "blocked").has(t, regexp.QuoteMeta(accounts[kind])+` .* released +tempfail +uid 0`)
+		h.control(t, "accounts", "show", accounts[kind]).has(t, `(?m)^outgoing +2 +100 messages`) // the first, and that to postmaster
 		h.control(t, "accounts", "release", accounts[kind]).has(t, `may send again`)
 		h.daemon.signal(t, syscall.SIGKILL)
 		h.daemon.ended(t)
@@ -309,45 +316,47 @@ func TestBlockedAccountsOutliveTheDaemon(t *testing.T) {
 // was on disk then is counted, so that beyond the allowance no more goes through than was
 // accepted since the last writing.
 func TestKilledUnderLoad(t *testing.T) {
-	t.Parallel()
-	const sessions, before, allowance = 8, 80, 120
-	h := openLimited(t, postfix, outgoing(allowance, "24h"))
-	c := h.login(t, bad4) // so that the account is known, and something is on disk
-	send(t, c, "joe@example.net", "jo@example.net")
-	quit(t, c)
-	h.waitKept(t)
-	enough, at := make(chan struct{}), make(chan time.Time, 2*allowance)
-	var once sync.Once
-	var taken atomic.Int64
-	load := h.flood(t, sessions, func(when time.Time) {
-		at <- when
-		if taken.Add(1) >= before {
-			once.Do(func() { close(enough) })
+	withBoth(t, func(t *testing.T, kind string) {
+		const sessions, before, allowance = 8, 80, 120
+		// Without the limit on new accounts, which is the lower one.
+		h := openLimited(t, kind, fmt.Sprintf("limit = [{ name = \"outgoing\", per = \"account\", max = %d, window = \"24h\" }, { name = \"new accounts\", action = \"off\" }]\n", allowance))
+		c := h.login(t, bad4) // so that the account is known, and something is on disk
+		send(t, c, "joe@example.net", "jo@example.net")
+		quit(t, c)
+		h.waitKept(t)
+		enough, at := make(chan struct{}), make(chan time.Time, 2*allowance)
+		var once sync.Once
+		var taken atomic.Int64
+		load := h.flood(t, sessions, func(when time.Time) {
+			at <- when
+			if taken.Add(1) >= before {
+				once.Do(func() { close(enough) })
+			}
+		}, func(string) bool { return true })
+		kept := h.lastKept(t, enough) // of a time before which all is on disk
+		h.daemon.signal(t, syscall.SIGKILL)
+		h.daemon.ended(t)
+		load.Wait()
+		close(at)
+		unkept := 0
+		for when := range at {
+			if when.After(kept) {
+				unkept++
+			}
 		}
-	}, func(string) bool { return true })
-	kept := h.lastKept(t, enough) // of a time before which all is on disk
-	h.daemon.signal(t, syscall.SIGKILL)
-	h.daemon.ended(t)
-	load.Wait()
-	close(at)
-	unkept := 0
-	for when := range at {
-		if when.After(kept) {
-			unkept++
+		h.daemon.start(t)
+		h.flood(t, sessions, func(time.Time) { taken.Add(1) }, func(last string) bool {
+			if !strings.HasPrefix(last, "450 4.7.28 ") {
+				t.Errorf("refused by another than the limit: %s", last)
+			}
+			return true
+		}).Wait()
+		got := int(taken.Load()) + 1
+		t.Logf("%d went through at an allowance of %d; %d were accepted after the last writing that was seen", got, allowance, unkept)
+		if most, least := allowance+unkept, allowance-sessions; got > most || got < least {
+			t.Errorf("%d went through, want %d to %d", got, least, most)
 		}
-	}
-	h.daemon.start(t)
-	h.flood(t, sessions, func(time.Time) { taken.Add(1) }, func(last string) bool {
-		if !strings.HasPrefix(last, "450 4.7.28 ") {
-			t.Errorf("refused by another than the limit: %s", last)
-		}
-		return true
-	}).Wait()
-	got := int(taken.Load()) + 1
-	t.Logf("%d went through at an allowance of %d; %d were accepted after the last writing that was seen", got, allowance, unkept)
-	if most, least := allowance+unkept, allowance-sessions; got > most || got < least {
-		t.Errorf("%d went through, want %d to %d", got, least, most)
-	}
+	})
 }
 
 // flood has sessions of joe send, and tells when each message was accepted. A session ends

@@ -16,13 +16,13 @@ import (
 // An empty handler lets everything go on.
 type empty struct{}
 
-func (empty) Connect(engine.Client) Session  { return empty{} }
-func (empty) Helo(string)                    {}
-func (empty) Mail(engine.Mail) engine.Answer { return engine.Answer{} }
-func (empty) Rcpt(engine.Rcpt) engine.Answer { return engine.Answer{} }
-func (empty) EndOfMessage(string)            {}
-func (empty) Abort()                         {}
-func (empty) Close()                         {}
+func (empty) Connect(engine.Client) Session     { return empty{} }
+func (empty) Helo(string)                       {}
+func (empty) Mail(engine.Mail) engine.Answer    { return engine.Answer{} }
+func (empty) Rcpt(engine.Rcpt) engine.Answer    { return engine.Answer{} }
+func (empty) EndOfMessage(string) engine.Answer { return engine.Answer{} }
+func (empty) Abort()                            {}
+func (empty) Close()                            {}
 
 // benchServers are ours and the plain library, under the same negotiation.
 var benchServers = []struct {

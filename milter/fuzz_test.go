@@ -56,9 +56,10 @@ func (s *strictSession) Rcpt(r engine.Rcpt) engine.Answer {
 	return s.answer(r.To + r.Status)
 }
 
-func (s *strictSession) EndOfMessage(string) {
+func (s *strictSession) EndOfMessage(string) engine.Answer {
 	s.expect(s.inMail, "end of message")
 	s.inMail = false
+	return s.answer("eom")
 }
 
 func (s *strictSession) Abort() {

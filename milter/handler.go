@@ -36,9 +36,9 @@ type Session interface {
 	Mail(engine.Mail) engine.Answer
 	// Rcpt may wait for outside answers, within the handler's own budget.
 	Rcpt(engine.Rcpt) engine.Answer
-	// EndOfMessage ends the transaction: the MTA has taken the message.
-	// queueID is {i} as known then, or "".
-	EndOfMessage(queueID string)
+	// EndOfMessage ends the transaction: the MTA has the message, and takes it if the answer
+	// is to go on. queueID is {i} as known then, or "". It must not block.
+	EndOfMessage(queueID string) engine.Answer
 	// Abort drops the transaction, if one is open; connect and HELO facts stay.
 	// Postfix sends it after every message too, often twice.
 	Abort()

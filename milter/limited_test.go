@@ -30,7 +30,7 @@ func (h *withLimits) ConnectLimited(c engine.Client, after Session) Session {
 // An overSession is that of the limits. It panics for reasons of its own only.
 type overSession struct{ Session }
 
-func (s overSession) EndOfMessage(string) { s.Session.EndOfMessage("") }
+func (s overSession) EndOfMessage(string) engine.Answer { return s.Session.EndOfMessage("") }
 
 func (s overSession) Rcpt(r engine.Rcpt) engine.Answer {
 	s.Session.Rcpt(engine.Rcpt{})

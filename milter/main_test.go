@@ -254,8 +254,15 @@ func (s *scriptedSession) Rcpt(r engine.Rcpt) engine.Answer {
 	return a
 }
 
-func (s *scriptedSession) EndOfMessage(queueID string) { s.note("eom", queueID) }
-func (s *scriptedSession) Abort()                      { s.note("abort") }
+func (s *scriptedSession) EndOfMessage(queueID string) engine.Answer {
+	s.note("eom", queueID)
+	if strings.Contains(s.mail.From, "blocked-meanwhile") {
+		return engine.Answer{Action: profile.TempFail, Code: 450, Status: "4.7.1", Text: "blocked", ID: "abc123def456"}
+	}
+	return engine.Answer{}
+}
+
+func (s *scriptedSession) Abort() { s.note("abort") }
 
 func (s *scriptedSession) Close() {
 	s.note("close")

@@ -132,17 +132,18 @@ func (s *session) RcptTo(string, *milter.Modifier) (milter.Response, error) {
 	return response(a), nil
 }
 
-// Body is the end of the message: the MTA has all of it. It is taken, always; a
-// failure of ours here is no reason to ask for it again.
+// Body is the end of the message: the MTA has all of it. It is taken, unless its account was
+// blocked meanwhile; a failure of ours here is no reason to ask for it again.
 func (s *session) Body(*milter.Modifier) (milter.Response, error) {
 	s.noteQueueID('E')
 	s.conn.macros.drop('E')
+	var a engine.Answer
 	if open := s.conn.mailOpen(); s.judged("end of message", open) || s.failed && s.judge != nil && open {
-		s.askEnd()
+		a = s.askEnd()
 	}
 	s.closeMail()
 	s.conn.closeMail()
-	return milter.RespContinue, nil
+	return response(a), nil
 }
 
 // Abort drops the message. What is known of connection and HELO stays: Postfix
@@ -245,14 +246,13 @@ func (s *session) try(stage string, question func(Session) engine.Answer) (a eng
 
 // askEnd tells the judge of the end of the message; if it panics, whoever comes after
 // it counts what it has reserved.
-func (s *session) askEnd() {
-	end := func(j Session) engine.Answer {
-		j.EndOfMessage(s.queueID)
-		return engine.Answer{}
+func (s *session) askEnd() engine.Answer {
+	end := func(j Session) engine.Answer { return j.EndOfMessage(s.queueID) }
+	a, ok := s.try("eom", end)
+	if !ok && !s.failed {
+		a, _ = s.try("eom", end)
 	}
-	if _, ok := s.try("eom", end); !ok && !s.failed {
-		s.try("eom", end)
-	}
+	return a
 }
 
 func (s *session) askAbort() {

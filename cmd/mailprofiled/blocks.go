@@ -15,8 +15,8 @@ import (
 
 const accountsBlockHelp = `
 Keeps an account from sending: from its next recipient on, also in sessions that are
-open, its mail gets 450 4.7.1, or 550 5.7.1 with --reject, and a sentence that names
-the postmaster. It can still write to postmaster, abuse and exempt.recipients. It holds until
+open, and at the end of a message that is under way, its mail gets 450 4.7.1, or 550
+5.7.1 with --reject, and a sentence that names the postmaster. It can still write to postmaster, abuse and exempt.recipients. It holds until
 "accounts release", or --until then, over restarts too: the command answers when the
 block is on disk. A block that is there is changed.`
 

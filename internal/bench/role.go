@@ -102,12 +102,12 @@ func serveUntil(s *milter.Server, l net.Listener) (stop func()) {
 // An emptySession lets everything go on.
 type emptySession struct{}
 
-func (emptySession) Helo(string)                    {}
-func (emptySession) Mail(engine.Mail) engine.Answer { return engine.Answer{} }
-func (emptySession) Rcpt(engine.Rcpt) engine.Answer { return engine.Answer{} }
-func (emptySession) EndOfMessage(string)            {}
-func (emptySession) Abort()                         {}
-func (emptySession) Close()                         {}
+func (emptySession) Helo(string)                       {}
+func (emptySession) Mail(engine.Mail) engine.Answer    { return engine.Answer{} }
+func (emptySession) Rcpt(engine.Rcpt) engine.Answer    { return engine.Answer{} }
+func (emptySession) EndOfMessage(string) engine.Answer { return engine.Answer{} }
+func (emptySession) Abort()                            {}
+func (emptySession) Close()                            {}
 
 // visits judges senders from..to-1, at of them at once, without an MTA between.
 func visits(e *engine.Engine, from, to, at int) error {

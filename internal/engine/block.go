@@ -24,6 +24,49 @@ func (v *Visit) heedBlock() {
 	}
 }
 
+// noteShut keeps the first recipient that goes on and would not if the account were blocked.
+func (v *Visit) noteShut(to string) {
+	if tx := v.tx; tx.account != "" && tx.shut == "" && !v.e.exempt[profile.Mailbox(to)] && !profile.AlwaysOpen(to, v.us) {
+		tx.shut = to
+	}
+}
+
+// blockedAtEnd answers for a message whose account was blocked since its recipients went on:
+// the text of a large one takes its time, and who has it stopped means now. It is false where
+// the message goes on.
+func (v *Visit) blockedAtEnd() (Answer, bool) {
+	tx := v.tx
+	if tx.shut == "" || v.e.o.Monitor || v.blockNow() == nil {
+		return Answer{}, false
+	}
+	if tx.judgement == nil { // a visit before it has panicked
+		v.judgeLimits()
+	}
+	v.heedBlock()
+	rcpt := profile.Recipient{Raw: tx.shut, Number: tx.rcpts}
+	verdict := tx.judgement.Decide(&rcpt, tx.passed)
+	if verdict.Speaker != "account-blocked" { // it is only watched
+		return Answer{}, false
+	}
+	place, first := tx.note(&verdict, &rcpt, StageEOM)
+	tx.verdicts[place].rcpts += tx.accepted - 1
+	if first {
+		v.observed(&verdict, StageEOM)
+	}
+	v.keep(place, &verdict, nil, nil)
+	tx.keepInstead(place)
+	return v.reply(verdict), true
+}
+
+// keepInstead has the record say of all that went on what was said at the end.
+func (tx *transaction) keepInstead(place int) {
+	for i := range tx.keeping.rcpts {
+		if k := &tx.keeping.rcpts[i]; tx.verdicts[k.place].verdict.Action == profile.Continue {
+			k.place = place
+		}
+	}
+}
+
 // blockFact is a block as profile judges it.
 func blockFact(b *ratelimit.Block) *profile.Block {
 	if b == nil {

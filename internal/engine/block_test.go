@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -165,5 +166,87 @@ func TestBlocksWithoutExemption(t *testing.T) {
 	all := sendOne(v, "jo", toUser)
 	if a := all[0]; a.Code != 450 || a.Status != "4.7.1" || !strings.Contains(a.Text, "blocked") {
 		t.Errorf("got %+v\n%s", a, l.log)
+	}
+}
+
+// TestBlocksHoldAtTheEnd: a message is not taken whose account was blocked since its recipients
+// went on, whatever else was let through by then; nothing of it is counted, and the log has one line more.
+func TestBlocksHoldAtTheEnd(t *testing.T) {
+	block := func(t *testing.T, x *ratelimit.Blocks) { mustBlock(t, x, ratelimit.Block{Account: "jo"}) }
+	for name, tt := range map[string]struct {
+		change func(*Options)
+		rcpts  []string
+		block  func(*testing.T, *ratelimit.Blocks)
+		want   string
+	}{
+		"for now":             {nil, []string{toUser, "<b@other.example>"}, block, "450 4.7.1"},
+		"for good":            {nil, []string{toUser}, func(t *testing.T, x *ratelimit.Blocks) { mustBlock(t, x, ratelimit.Block{Account: "jo", Reject: true}) }, "550 5.7.1"},
+		"one of them is open": {nil, []string{"<abuse@here.example>", toUser}, block, "450 4.7.1"},
+		"all are open":        {nil, []string{"<postmaster@here.example>", "<abuse@here.example>"}, block, ""},
+		"one is exempt":       {func(o *Options) { o.Exempt.Recipients = []string{"user@here.example"} }, []string{toUser}, block, ""},
+		"released meanwhile": {nil, []string{toUser}, func(t *testing.T, x *ratelimit.Blocks) {
+			block(t, x)
+			x.Release("jo", "", time.Now())
+		}, ""},
+		"another account": {nil, []string{toUser}, func(t *testing.T, x *ratelimit.Blocks) { mustBlock(t, x, ratelimit.Block{Account: "al"}) }, ""},
+		"monitor mode":    {func(o *Options) { o.Monitor = true }, []string{toUser}, block, ""},
+		"watched":         {func(o *Options) { o.Policy.Points["account-blocked"] = profile.Points{Rule: profile.Monitor} }, []string{toUser}, block, ""},
+		"at MAIL":         {func(o *Options) { o.AnswerAtMail = true }, []string{toUser}, block, "450 4.7.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, blocks := newBlocked(t, tt.change)
+			v := l.Connect(nameless)
+			defer v.Close()
+			v.Mail(Mail{From: fromGood, Account: "jo"})
+			for _, to := range tt.rcpts {
+				if a := v.Rcpt(Rcpt{To: to}); a.Action != profile.Continue {
+					t.Fatalf("%s: %+v", to, a)
+				}
+			}
+			tt.block(t, blocks)
+			a, got := v.EndOfMessage("Q1"), ""
+			if a.Action != profile.Continue {
+				got = fmt.Sprintf("%d %s", a.Code, a.Status)
+			}
+			if got != tt.want {
+				t.Fatalf("%+v, want %q\n%s", a, tt.want, l.log)
+			}
+			taken := 1
+			if tt.want != "" {
+				taken = 0
+				if line := l.lines("verdict")[1]; !strings.Contains(line, "stage=eom") || !strings.Contains(line, fmt.Sprintf("rcpts=%d ", len(tt.rcpts))) || !strings.Contains(line, "findings=account-blocked:0") {
+					t.Errorf("the log says %s", line)
+				}
+			}
+			if n := l.used(ratelimit.Subject{Account: "jo"}); n != taken {
+				t.Errorf("%d messages count, want %d", n, taken)
+			}
+			if n := len(l.lines("message")); n != taken {
+				t.Errorf("%d messages are said to be taken, want %d", n, taken)
+			}
+			v.Abort() // as Postfix does
+			v.Abort()
+			if got := actions(sendOne(v, "el", toUser)); got != "continue" {
+				t.Errorf("the next account: %s", got)
+			}
+		})
+	}
+}
+
+// TestBlocksHoldAtTheEndAfterAPanic: who is blocked does not profit of a session that broke.
+func TestBlocksHoldAtTheEndAfterAPanic(t *testing.T) {
+	l, blocks := newBlocked(t, nil)
+	broken := l.Connect(nameless)
+	broken.Mail(Mail{From: fromGood, Account: "jo"})
+	broken.Rcpt(Rcpt{To: toUser})
+	v := l.ConnectLimited(nameless, broken)
+	broken.Close()
+	defer v.Close()
+	mustBlock(t, blocks, ratelimit.Block{Account: "jo"})
+	if a := v.EndOfMessage("Q1"); a.Code != 450 || !strings.Contains(a.Text, "blocked") {
+		t.Errorf("%+v\n%s", a, l.log)
+	}
+	if n := l.used(ratelimit.Subject{Account: "jo"}); n != 0 {
+		t.Errorf("%d messages count", n)
 	}
 }

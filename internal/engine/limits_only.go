@@ -21,18 +21,23 @@ func (e *Engine) ConnectLimited(c Client, broken *Visit) *Visit {
 	if old := broken.tx; old != nil {
 		v.tx = v.newTransaction(old.mail)
 		v.tx.id, v.tx.began, v.tx.queueID = old.id, old.began, old.queueID
-		v.tx.rcpts, v.tx.accepted = old.rcpts, old.accepted
+		v.tx.rcpts, v.tx.accepted, v.tx.shut = old.rcpts, old.accepted, old.shut
 		v.tx.counted, v.tx.overMail, v.tx.toldOf = old.counted, old.overMail, old.toldOf
 	}
 	return v
+}
+
+// judgeLimits judges by nothing.
+func (v *Visit) judgeLimits() {
+	v.tx.session = profile.Session{Client: v.client.Addr, Trust: v.tx.trust, Us: v.us}
+	v.reckon()
 }
 
 // answerLimits lets limits answer about a recipient, or about the mail where rcpt is nil.
 func (v *Visit) answerLimits(rcpt *profile.Recipient, stage string) Answer {
 	tx, start := v.tx, v.e.o.Now()
 	if tx.judgement == nil {
-		tx.session = profile.Session{Client: v.client.Addr, Trust: tx.trust, Us: v.us}
-		v.reckon()
+		v.judgeLimits()
 	}
 	v.heedBlock()
 	verdict := v.limited(tx.judgement.Decide(rcpt, false), rcpt)

@@ -128,6 +128,7 @@ func (v *Visit) Rcpt(r Rcpt) Answer {
 	}
 	if a.Action == profile.Continue {
 		v.tx.accepted++
+		v.noteShut(r.To)
 	}
 	return a
 }
@@ -137,21 +138,27 @@ func (v *Visit) recipient(raw string, number int) profile.Recipient {
 	return profile.Recipient{Raw: raw, Number: number, Exempt: v.e.exempt[profile.Mailbox(raw)], Local: v.localRcpt(raw)}
 }
 
-// EndOfMessage ends the transaction: the MTA has taken the message.
-func (v *Visit) EndOfMessage(queueID string) {
+// EndOfMessage ends the transaction: the MTA has the message, and takes it unless its account
+// was blocked since its recipients were let go on. It does not block.
+func (v *Visit) EndOfMessage(queueID string) Answer {
 	if v.tx == nil {
-		return
+		return Answer{}
 	}
 	defer v.waited(StageEOM, v.clock())
 	if queueID != "" {
 		v.tx.queueID = queueID
 	}
 	tx := v.tx
+	if a, blocked := v.blockedAtEnd(); blocked {
+		v.finish() // it gives back what was counted
+		return a
+	}
 	tx.deed.ended = true
 	v.commitLimits()
 	v.watchSent()
 	v.finish()
 	v.logMessage(tx)
+	return Answer{}
 }
 
 // Abort drops the transaction, if one is open.
@@ -219,6 +226,7 @@ type transaction struct {
 	worded    bool               // a list was asked for its own words
 	suspect   suspect            // its account
 	block     *ratelimit.Block   // of the account, as the session has it
+	shut      string             // the first recipient that went on, and to whom a blocked account may not write
 	counted   *ratelimit.Subject // in the limits; nil before
 	overMail  []profile.LimitHit // limits that only tell of the mail, until they have
 	toldOf    []string           // limits that Limits.Watch was told of
