@@ -194,9 +194,12 @@ func ownerOf(path string) (string, bool) {
 	return u.Username, true
 }
 
-// builtTime is a time at which the program was not made yet: that of its commit, or
-// that which the package has given to its file. Zero: not known.
+// builtTime is a time at which the program was not made yet: that of its commit.
+// Zero: not known.
 func builtTime() time.Time {
+	if s, err := strconv.ParseInt(commitTime, 10, 64); err == nil {
+		return time.Unix(s, 0)
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.time" {

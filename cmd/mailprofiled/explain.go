@@ -231,11 +231,18 @@ func takenText(rec *engine.Record) string {
 }
 
 func printRecipient(rcpt engine.RecordRecipient, rec *engine.Record, w io.Writer) {
-	name := "some valid user"
-	if rcpt.Rcpt != "" {
-		name = plain(rcpt.Rcpt)
+	name := "recipient some valid user"
+	switch {
+	case rcpt.Rcpt != "":
+		name = "recipient " + plain(rcpt.Rcpt)
+	case !rec.When.IsZero() && rec.Stage == engine.StageMail:
+		name = "at MAIL" // no recipient was named
 	}
-	fmt.Fprintf(w, "\nrecipient %s: %s (score %g)\n", name, rcpt.Action, rcpt.Score)
+	by := ""
+	if rcpt.By != "" {
+		by = " by " + plain(rcpt.By)
+	}
+	fmt.Fprintf(w, "\n%s: %s%s (score %g)\n", name, rcpt.Action, by, rcpt.Score)
 	for _, f := range rcpt.Findings {
 		fmt.Fprintf(w, "  %s  %s  %s  %s\n", f.ID, f.PointsText(), plain(f.Detail), whereText(f.Where))
 	}

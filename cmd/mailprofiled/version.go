@@ -7,11 +7,13 @@ import (
 	"runtime/debug"
 )
 
-// version and commit are set by the linker in a release; a build from a
-// checkout takes the commit from the build information.
+// version, commit and the time of the commit, in seconds since 1970, are set by the
+// linker in a release; a build from a checkout takes the latter two from the build
+// information.
 var (
-	version = "0.1.0"
-	commit  = ""
+	version    = "0.1.0"
+	commit     = ""
+	commitTime = ""
 )
 
 func runVersion(args []string, stdout, stderr io.Writer) int {

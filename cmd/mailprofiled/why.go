@@ -120,10 +120,10 @@ func wordsAmong(fs *flag.FlagSet, args []string) (string, error) {
 func printVisits(all []*engine.Record, w io.Writer) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer tw.Flush()
-	fmt.Fprintln(tw, "WHEN (UTC)\tID\tCLIENT\tANSWER\tFROM\tRCPT\tFINDINGS")
+	fmt.Fprintln(tw, "WHEN (UTC)\tID\tCLIENT\tANSWER\tBY\tFROM\tRCPT\tFINDINGS")
 	for _, rec := range all {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", rec.When.UTC().Format("2006-01-02 15:04:05"), rec.ID, orDash(rec.Client),
-			answerOf(rec), orDash(rec.From), rcptsOf(rec), heaviest(rec))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", rec.When.UTC().Format("2006-01-02 15:04:05"), rec.ID, orDash(rec.Client),
+			answerOf(rec), orDash(speakerOf(rec)), orDash(rec.From), rcptsOf(rec), heaviest(rec))
 	}
 }
 
@@ -140,6 +140,17 @@ func answerOf(rec *engine.Record) string {
 		answer += " (monitor)"
 	}
 	return answer
+}
+
+// speakerOf is the finding that the harshest answer was given by.
+func speakerOf(rec *engine.Record) string {
+	by, code := "", 0
+	for _, r := range rec.Recipients {
+		if r.Code > code {
+			by, code = r.By, r.Code
+		}
+	}
+	return by
 }
 
 func rcptsOf(rec *engine.Record) string {

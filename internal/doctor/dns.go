@@ -68,18 +68,17 @@ func (e *exam) dns(ctx context.Context) {
 		e.say(Error, "dns-answers", "", []string{`dns.servers = ["127.0.0.1"]    # in ` + e.ConfigPath}, "%v", e.ServersErr)
 		return
 	}
-	findings := make([][]Finding, len(e.Servers))
+	looks := make([]exam, len(e.Servers))
 	var all sync.WaitGroup
 	for i, server := range e.Servers {
 		all.Go(func() {
-			one := &exam{Facts: e.Facts}
-			one.server(ctx, server)
-			findings[i] = one.all
+			looks[i].Facts = e.Facts
+			looks[i].server(ctx, server)
 		})
 	}
 	all.Wait()
-	for _, f := range findings {
-		e.all = append(e.all, f...)
+	for i := range looks {
+		e.all, e.silent = append(e.all, looks[i].all...), append(e.silent, looks[i].silent...)
 	}
 	e.publicServers()
 }
@@ -119,6 +118,7 @@ func (e *exam) server(ctx context.Context, server netip.AddrPort) {
 	at := server.String()
 	plain, err := e.ask(ctx, server, "org", dns.TypeSOA, how{})
 	if err != nil {
+		e.silent = append(e.silent, server)
 		severity := Warning
 		if len(e.Servers) == 1 {
 			severity = Error
@@ -238,22 +238,23 @@ func (e *exam) zone(id string) string {
 // stripped reports whether the test entry of a list has a TXT record and no address:
 // a resolver against rebinding takes just these away.
 func (e *exam) stripped(ctx context.Context, id string) bool {
-	zone := e.zone(id)
-	if zone == "" || len(e.Servers) == 0 {
+	zone, servers := e.zone(id), e.speaking()
+	if zone == "" || len(servers) == 0 {
 		return false
 	}
 	entry := "2.0.0.127." + zone // RFC 5782 section 5
-	a, err := e.ask(ctx, e.Servers[0], entry, dns.TypeA, how{})
+	a, err := e.ask(ctx, servers[0], entry, dns.TypeA, how{})
 	if err != nil || a.Rcode != dns.RcodeSuccess || len(a.Answer) > 0 {
 		return false
 	}
-	text, err := e.ask(ctx, e.Servers[0], entry, dns.TypeTXT, how{})
+	text, err := e.ask(ctx, servers[0], entry, dns.TypeTXT, how{})
 	return err == nil && len(text.Answer) > 0
 }
 
 // signatures gives the span in which the root's signatures hold.
 func (e *exam) signatures(ctx context.Context) (from, until time.Time, err error) {
-	for _, server := range e.Servers {
+	err = errors.New("no server answers")
+	for _, server := range e.speaking() {
 		m, askErr := e.ask(ctx, server, ".", dns.TypeSOA, how{signed: true, unchecked: true})
 		if askErr != nil {
 			err = askErr

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,5 +165,23 @@ func TestStripped(t *testing.T) {
 		if i < 0 || strings.Contains(strings.Join(all[i].Remedy, "\n"), "rebind-domain-ok=/bl.example/") != stripped {
 			t.Errorf("stripped %v: %+v", stripped, all)
 		}
+	}
+}
+
+// TestADeadServerIsAskedOnce: nobody waits for it again, whatever else there is to be asked.
+func TestADeadServerIsAskedOnce(t *testing.T) {
+	var asked atomic.Int32
+	f := aSite(t)
+	f.DNSWait = 20 * time.Millisecond
+	f.Servers = []netip.AddrPort{fakeDNS(t, func(*dns.Msg, bool) *dns.Msg { asked.Add(1); return nil })}
+	for _, id := range []string{"x", "y", "z"} {
+		f.Status.Lists = append(f.Status.Lists, admin.DNSList{List: id, State: "silent", Reason: "no answer"})
+		f.InUse = append(f.InUse, dnsbl.List{ID: id, Zone: id + ".example"})
+	}
+	if all := findings(f); !slices.ContainsFunc(all, func(o Finding) bool { return o.ID == "dns-answers" && o.Severity == Error }) {
+		t.Errorf("the server is not told of: %+v", all)
+	}
+	if n := asked.Load(); n > dnsTries {
+		t.Errorf("asked %d times, want %d at most", n, dnsTries)
 	}
 }

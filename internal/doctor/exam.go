@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"mailprofiled/dnsbl"
@@ -52,7 +53,8 @@ type Facts struct {
 // An exam is an examination under way.
 type exam struct {
 	*Facts
-	all []Finding
+	all    []Finding
+	silent []netip.AddrPort // DNS servers that did not answer: nobody waits for them twice
 }
 
 // Examine looks at everything, for as long as ctx lets it.
@@ -74,6 +76,11 @@ func (e *exam) say(s Severity, id, about string, remedy []string, format string,
 }
 
 func (e *exam) ok(id, about, format string, args ...any) { e.say(OK, id, about, nil, format, args...) }
+
+// speaking are the DNS servers that answer.
+func (e *exam) speaking() []netip.AddrPort {
+	return slices.DeleteFunc(slices.Clone(e.Servers), func(s netip.AddrPort) bool { return slices.Contains(e.silent, s) })
+}
 
 // has reports whether something was said by that id.
 func (e *exam) has(id string) bool {

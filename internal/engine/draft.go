@@ -79,7 +79,7 @@ func (d *Draft) recipients(rec *Record, hide *veil, reply func(Answer) string) {
 		s := &tx.verdicts[k.place]
 		a := d.e.answer(tx.id, &s.verdict)
 		row := RecordRecipient{
-			Rcpt: logging.Clip(d.shownRcpt(k)), Action: s.verdict.Action.String(), Code: s.verdict.Code, Status: s.verdict.Status,
+			Rcpt: logging.Clip(d.shownRcpt(k)), Action: s.verdict.Action.String(), Code: s.verdict.Code, Status: s.verdict.Status, By: speaker(&s.verdict),
 			Text: a.helpful(), Score: s.verdict.Score, Findings: hide.findings(s.verdict.Findings),
 		}
 		if a.Action != profile.Continue && !d.e.o.Monitor {

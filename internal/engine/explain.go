@@ -117,7 +117,7 @@ func (v *Visit) explainRcpt(rcpt string, number int, deadline time.Time) RecordR
 	verdict = v.ownWords(verdict, rcptOf, deadline)
 	verdict = v.limited(verdict, rcptOf) // reserved, and given back when the visit is closed
 	return RecordRecipient{
-		Rcpt: rcpt, Action: verdict.Action.String(), Code: verdict.Code, Status: verdict.Status,
+		Rcpt: rcpt, Action: verdict.Action.String(), Code: verdict.Code, Status: verdict.Status, By: speaker(&verdict),
 		Text: v.reply(verdict).helpful(), Score: verdict.Score, Findings: recordFindings(verdict.Findings),
 		Directory: v.whyMailbox(rcptOf, box),
 	}

@@ -28,6 +28,7 @@ const (
 	keyStatus   = "status"
 	keyScore    = "score"
 	keyFindings = "findings"
+	keyBy       = "by" // the finding whose sentence was said
 	keyPolicy   = "policy"
 	keyMode     = "mode"
 	keyTook     = "took"
@@ -112,6 +113,7 @@ func (v *Visit) logVerdict(tx *transaction, s *spoken) {
 	}
 	attrs = append(attrs, slog.Float64(keyScore, s.verdict.Score))
 	attrs = appendText(attrs, keyFindings, s.findings)
+	attrs = appendText(attrs, keyBy, speaker(&s.verdict))
 	attrs = append(attrs, slog.String(keyPolicy, v.e.o.PolicyID), slog.String(keyMode, v.e.mode()),
 		slog.String(keyTook, milliseconds(tx.took)))
 	v.e.line("verdict", attrs)
@@ -213,6 +215,14 @@ func findingsText(visit, own []profile.Finding) string {
 		b.WriteString(PointsText(f))
 	}
 	return b.String()
+}
+
+// speaker is the finding that an answer was given by, "" where mail goes on.
+func speaker(v *profile.Verdict) string {
+	if v.Action == profile.Continue {
+		return ""
+	}
+	return v.Speaker
 }
 
 // PointsText is a finding's points as log and explain show them.

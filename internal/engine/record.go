@@ -62,6 +62,7 @@ type RecordRecipient struct {
 	Action   string          `json:"action"`
 	Code     int             `json:"code"`
 	Status   string          `json:"status"`
+	By       string          `json:"by,omitempty"` // the finding whose sentence was said
 	Text     string          `json:"text"`
 	Score    float64         `json:"score"`
 	Findings []RecordFinding `json:"findings"`
