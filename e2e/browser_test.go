@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"mailprofiled/internal/act"
 	"mailprofiled/internal/page"
 	"mailprofiled/internal/pagetest"
 )
@@ -39,6 +41,32 @@ func shownPage(t *testing.T, src *pagetest.Source, access page.Access) string {
 	return s.URL + "/"
 }
 
+// idle is a hand that does nothing.
+type idle struct{ act.Hand }
+
+func (idle) AllowsInto() string { return "/var/lib/mailprofiled/allowed.txt" }
+
+// actPage serves the forms of actions alone.
+func actPage(t *testing.T) string {
+	t.Helper()
+	source := shownPage(t, pagetest.Full(), page.Access{})
+	forms := act.New(act.Options{Hand: idle{}, Token: func() string { return pageToken }, Host: "mx1.example.net", Logger: slog.New(slog.DiscardHandler)})
+	mux := http.NewServeMux()
+	mux.Handle("/act/", forms)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { // its style
+		resp, err := http.Get(strings.TrimSuffix(source, "/") + r.URL.Path)
+		if err != nil {
+			panic(err)
+		}
+		defer resp.Body.Close()
+		w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
+		io.Copy(w, resp.Body)
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s.URL + "/act/"
+}
+
 // A scene is a page that is looked at, and what it has to say.
 type scene struct {
 	Name string   `json:"name"`
@@ -55,7 +83,7 @@ func TestThePageInABrowser(t *testing.T) {
 		fmt.Fprint(w, poorPage)
 	}))
 	t.Cleanup(poor.Close)
-	panels := []string{"Health", "Verdicts", "Findings", "DNS lists", "Refused most", "Limits", "Accounts that met one", "Stolen and blocked accounts", "Asked to come back", "Your own rules"}
+	panels := []string{"Health", "Verdicts", "Findings", "DNS lists", "Refused most", "Limits", "Accounts that met one", "Stolen and blocked accounts", "Candidate policy", "Asked to come back", "Your own rules"}
 	modules, shots := filepath.Join(builtIn(t), "deps", "browser"), filepath.Join(builtIn(t), "e2e", "shots")
 	job := map[string]any{
 		"chromium": "/usr/lib/chromium/chromium", "modules": modules, "shots": shots, "poor": poor.URL + "/",
@@ -67,12 +95,31 @@ func TestThePageInABrowser(t *testing.T) {
 			{"why-many", shownPage(t, pagetest.Full(), page.Access{}) + "why?client=203.0.113.45", []string{"0dzl1rikxpq7", "1abc2rikxpq7", "2 visits"}},
 			{"why-hostile", shownPage(t, pagetest.Hostile(), page.Access{}) + "why?id=0dzl", []string{"<script>document.title", `\u{202e}gnp.exe`}},
 			{"why-nothing", shownPage(t, pagetest.Empty(), page.Access{}) + "why?id=zzzz", []string{"Nothing was found", "no record of such a visit"}},
+			{"tail", shownPage(t, pagetest.Full(), page.Access{}) + "tail", []string{"Verdicts as they are given", "reject 550", "203.0.113.45", "rdns-dynamic", "The look has ended"}},
+			{"tail-hostile", shownPage(t, pagetest.Hostile(), page.Access{}) + "tail", []string{"Verdicts as they are given", `\u{202e}gnp.exe`}},
+			{"act", actPage(t), []string{"Raise a limit", "Release an account", "Allow a server", "Forget a server", "It was spam"}},
 			{"form", shownPage(t, pagetest.Full(), page.Access{Token: pageToken}), []string{"Token"}},
 		},
 	}
-	h, at := pageHouse(t)
+	allowed := filepath.Join(t.TempDir(), "allowed.txt")
+	if err := os.WriteFile(allowed, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h, at := pageHouse(t, fmt.Sprintf("admin.actions = true\nadmin.allow_file = %q\nlocal = [ { match = [%q], action = \"allow\", owner = \"page\" } ]\n", allowed, "file:"+allowed))
 	h.delivered(t, false)
-	job["door"] = map[string]any{"url": "http://" + at + "/", "token": pageToken, "has": append([]string{"rdns-missing", "1 of 1 server up", "enforce"}, panels...)}
+	forger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		if r.URL.Path == "/mail" {
+			h.delivered(t, false)
+			return
+		}
+		fmt.Fprintf(w, `<form method="post" action="http://%s/act/allow"><input name="client" value="198.51.100.1"><input name="until" value="2099-01-01"><input name="reason" value="x"><button>Win</button></form>`, at)
+	}))
+	t.Cleanup(forger.Close)
+	job["door"] = map[string]any{
+		"url": "http://" + at + "/", "token": pageToken, "has": append([]string{"rdns-missing", "1 of 1 server up", "enforce"}, panels...),
+		"client": bad6.String(), "forger": forger.URL,
+	}
 	text, err := json.Marshal(job)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +129,8 @@ func TestThePageInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "node", filepath.Join(builtIn(t), "..", "e2e", "browser", "look.mjs"), file)
-	out, err := cmd.CombinedOutput()
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
 	good := 0
 	for line := range strings.Lines(string(out)) {
 		if strings.HasPrefix(line, "ok ") {
@@ -91,13 +139,20 @@ func TestThePageInABrowser(t *testing.T) {
 			t.Error(strings.TrimSpace(line))
 		}
 	}
-	if want := 8*5 + 2; err != nil || good != want {
+	if _, err := h.daemon.log.Wait(waiting(t), 0, func(line string) bool { return strings.Contains(line, "list taken in") }); err != nil {
+		t.Error(err)
+	}
+	h.delivered(t, true)
+	if text, err := os.ReadFile(allowed); err != nil || strings.Count(string(text), "\n") != 1 || !strings.Contains(string(text), "ticket 4711; by page, 127.0.0.1:") {
+		t.Errorf("%v, allowed are:\n%s", err, text)
+	}
+	if want := 11*5 + 2; err != nil || good != want {
 		t.Errorf("%d looks were good, want %d: %v", good, want, err)
 	}
 }
 
 // pageHouse opens a house with Postfix and a page over TCP, and gives its place.
-func pageHouse(t *testing.T) (*house, string) {
+func pageHouse(t *testing.T, extra string) (*house, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") // a free port
 	if err != nil {
@@ -110,7 +165,9 @@ func pageHouse(t *testing.T) (*house, string) {
 	if err := os.WriteFile(secret, []byte(pageToken+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return openHouse(t, postfix, sessionZone(), fmt.Sprintf("admin.listen = %q\nadmin.token = %q\nadmin.control = \"\"\n", at, "file:"+secret)), at
+	// However long a browser takes, who was asked to come back has not done so yet.
+	extra += "retry.after = \"12h\"\n"
+	return openHouse(t, postfix, sessionZone(), fmt.Sprintf("admin.listen = %q\nadmin.token = %q\nadmin.control = \"\"\n", at, "file:"+secret)+extra), at
 }
 
 // builtIn is the folder build of the repository.
@@ -122,7 +179,7 @@ func builtIn(t *testing.T) string {
 // Readers that open 1,000 connections, read slowly or ask with 10 MB are refused or
 // let go; mail is judged meanwhile, and the page is read when they have gone.
 func TestReadersOfThePageHoldUpNoMail(t *testing.T) {
-	h, at := pageHouse(t)
+	h, at := pageHouse(t, "")
 	get := "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + pageToken + "\r\n"
 	var open []net.Conn
 	t.Cleanup(func() {

@@ -39,6 +39,7 @@ type daemon struct {
 	out    io.Writer // of the log
 	logs   *logging.Switch
 	logger *slog.Logger // over logs: it outlives a configuration
+	tap    logging.Tap  // of verdicts, for who watches them
 
 	metrics *admin.Metrics
 	health  *dnsbl.Health    // of the DNS lists

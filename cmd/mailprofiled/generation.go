@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -112,7 +113,7 @@ func (d *daemon) generation(cfg *config.Config, loaded time.Time, own rules, has
 	g.done = func() { d.letGo(g, r) }
 	parts := wiring.Parts{
 		Resolver: r.Resolver, SPF: r.spf, Retries: d.counted.Retries, Memory: d.counted.Servers, Recent: d.counted.Recent, Local: own.local, Geo: own.geo,
-		Lists: g.lists, Health: d.health, Limits: limits, Blocks: d.counted.Blocks, Hijack: d.hijacks(g), Accounts: own.accounts, Observer: d.metrics, Logger: d.newLogger(cfg), Hash: hash,
+		Lists: g.lists, Health: d.health, Limits: limits, Blocks: d.counted.Blocks, Hijack: d.hijacks(g), Accounts: own.accounts, Observer: d.metrics, Logger: slog.New(d.tap.Over(d.newLogger(cfg).Handler(), engine.VerdictMessage)), Hash: hash,
 		Directory: own.directory, Traps: own.traps, Harvest: d.counted.Harvest, Unknown: d.unknownHash(cfg, hash),
 	}
 	if g.second = g.beside(parts); g.second != nil {

@@ -7,9 +7,12 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
+	"mailprofiled/internal/act"
 	"mailprofiled/internal/admin"
+	"mailprofiled/internal/logging"
 	"mailprofiled/internal/page"
 	"mailprofiled/internal/trend"
 )
@@ -36,6 +39,8 @@ func (p pageDesk) Suspects(n int) *admin.Suspects { return accountDesk(p).Suspec
 func (p pageDesk) Why(ctx context.Context, q admin.WhyQuery) (*admin.Why, error) {
 	return p.d.why(ctx, q)
 }
+
+func (p pageDesk) Tail() (*logging.Watcher, error) { return p.d.tap.Watch() }
 
 func (p pageDesk) Trend(s trend.Span) *trend.Series {
 	now := time.Now()
@@ -80,14 +85,18 @@ func (d *daemon) newPage(l net.Listener) http.Handler {
 		return nil
 	}
 	host, _ := os.Hostname() // only for the title
-	return page.New(page.Options{Source: pageDesk{d}, Access: d.pageAccess, Socket: socket, Host: host, Logger: d.logger})
+	actor := act.New(act.Options{
+		Hand: actDesk{d, new(sync.Mutex)}, Host: host, Logger: d.logger,
+		Token: func() string { return d.pageAccess().Token },
+	})
+	return page.New(page.Options{Source: pageDesk{d}, Access: d.pageAccess, Socket: socket, Host: host, Logger: d.logger, Acting: actor})
 }
 
 // pageAccess tells who may read the page, by the configuration in force.
 func (d *daemon) pageAccess() page.Access {
 	cfg := d.current.Load().cfg
 	a := cfg.Admin
-	access := page.Access{Token: a.Token.Reveal(), Hosts: a.Hosts}
+	access := page.Access{Token: a.Token.Reveal(), Hosts: a.Hosts, Actions: a.Actions}
 	for _, s := range cfg.Scoped {
 		access.Scopes = append(access.Scopes, page.Scope{Domain: s.Domain, Token: s.Token.Reveal()})
 	}

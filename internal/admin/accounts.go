@@ -165,7 +165,7 @@ func changing[T any](do func(r *http.Request, by string, ask T) (any, error)) ht
 			fail(w, http.StatusBadRequest, "not understood: "+err.Error())
 			return
 		}
-		changed, err := do(r, asker(r.Context()), g)
+		changed, err := do(r, Asker(r.Context()), g)
 		told(w, changed, err)
 	}
 }

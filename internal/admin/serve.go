@@ -57,8 +57,8 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, logger *slog.Log
 // peerKey is where the context of a request has its connection.
 type peerKey struct{}
 
-// asker names who sent a request; "" for not known.
-func asker(ctx context.Context) string {
+// Asker names who sent a request; "" for not known.
+func Asker(ctx context.Context) string {
 	if c, ok := ctx.Value(peerKey{}).(net.Conn); ok {
 		return peer(c)
 	}

@@ -85,7 +85,7 @@ func (c *Control) serverRoutes(mux *http.ServeMux) {
 		told(w, top, err)
 	})
 	mux.HandleFunc("POST /v1/servers/forget", func(w http.ResponseWriter, r *http.Request) {
-		f, err := c.Servers.ForgetServer(asker(r.Context()), r.URL.Query().Get("server"))
+		f, err := c.Servers.ForgetServer(Asker(r.Context()), r.URL.Query().Get("server"))
 		told(w, f, err)
 	})
 	mux.HandleFunc("POST /v1/servers/report", c.report)
@@ -102,7 +102,7 @@ const (
 func (c *Control) report(w http.ResponseWriter, r *http.Request) {
 	mayTake(w, waitTime)
 	out, err := TakeReports(http.MaxBytesReader(w, r.Body, maxReports), func(what, word string) error {
-		return c.Servers.ReportServer(asker(r.Context()), what, word)
+		return c.Servers.ReportServer(Asker(r.Context()), what, word)
 	})
 	told(w, out, err)
 }

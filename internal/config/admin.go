@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,6 +13,8 @@ type Admin struct {
 	Control      string   // absolute path of the control socket; "" for none
 	ControlGroup string   // name or number; "" keeps our own
 	Token        Secret   // who shows it may read the page; none: nobody over TCP, everybody on a unix socket
+	Actions      bool     // who has Token may act at the page too
+	AllowFile    string   // absolute path of a file of [[local]], to which the page may add; "" for none
 	Hosts        []string // names under which the page is read, besides those of loopback; canonical
 }
 
@@ -43,6 +46,17 @@ func adminKeys() []Key {
 			Name: "admin.hosts", Kind: hostsKind(false, "host names"), Default: []any{}, Hot: true,
 			Doc:   "Names under which the page may be read, besides localhost and the addresses of loopback: that of a web server before it.",
 			field: func(c *Config) any { return &c.Admin.Hosts },
+		},
+		{
+			Name: "admin.actions", Kind: boolKind(), Default: false, Hot: true,
+			Doc:   "Whether who shows admin.token may do things at the page too: raise a limit, release an account, allow a server for a time, forget it, report it. Without a token nothing is done.",
+			field: func(c *Config) any { return &c.Admin.Actions },
+		},
+		{
+			Name: "admin.allow_file", Default: "", Hot: true,
+			Kind:  textKind("path", "/var/lib/mailprofiled/allowed.txt", allowFile, formatText),
+			Doc:   `A file to which the page adds a line for each server that is allowed there, with its last day. It must be there, be the daemon's to write, and stand in a [[local]] with action = "allow" as "file:/path". Empty: no server is allowed at the page.`,
+			field: func(c *Config) any { return &c.Admin.AllowFile },
 		},
 	}, scopedKeys()...)
 }
@@ -125,6 +139,34 @@ func controlSocket(text string, s spot) (any, bool) {
 	}
 	path, ok := socketPath(text, text, "", "control.sock", s)
 	return path, ok
+}
+
+func allowFile(text string, s spot) (any, bool) {
+	if text == "" {
+		return "", true
+	}
+	return wholePath(text, s, "/var/lib/mailprofiled")
+}
+
+// checkActions refuses actions that anybody could do, or that would do nothing.
+func (l *loader) checkActions(c *Config) {
+	if !l.sound("admin.actions", "admin.token", "admin.allow_file") {
+		return
+	}
+	a := &c.Admin
+	if a.Actions && a.Token.Reveal() == "" {
+		l.at("admin.actions").fail("admin.actions is true, and there is no admin.token: nobody could show that he may act", `write admin.token = "file:/etc/mailprofiled/page.token", or leave admin.actions out`)
+	}
+	if a.AllowFile == "" {
+		return
+	}
+	for i := range c.Local {
+		if c.Local[i].Action == LocalAllow && slices.Contains(c.Local[i].Match, "file:"+a.AllowFile) {
+			return
+		}
+	}
+	l.at("admin.allow_file").fail("admin.allow_file is in no [[local]] that allows: what is written there would let nobody in",
+		`write [[local]] with match = [`+quote("file:"+a.AllowFile)+`] and action = "allow"`)
 }
 
 // checkSockets refuses one place for two purposes.

@@ -28,6 +28,7 @@ func check(l *loader, c *Config, main *source) {
 	l.checkTimes(c)
 	l.checkListeners(c)
 	l.checkSockets(c)
+	l.checkActions(c)
 	l.checkAlone(c)
 	l.checkStrangers(c)
 	l.checkDirectories(c)

@@ -11,6 +11,9 @@ import (
 	"mailprofiled/profile"
 )
 
+// VerdictMessage is what the line of a verdict has for its msg.
+const VerdictMessage = "verdict"
+
 // The keys of the log, in the order in which they stand in a line. They are a
 // promise to operators; absent ones are left out.
 const (
@@ -116,7 +119,7 @@ func (v *Visit) logVerdict(tx *transaction, s *spoken) {
 	attrs = appendText(attrs, keyBy, speaker(&s.verdict))
 	attrs = append(attrs, slog.String(keyPolicy, v.e.o.PolicyID), slog.String(keyMode, v.e.mode()),
 		slog.String(keyTook, milliseconds(tx.took)))
-	v.e.line("verdict", attrs)
+	v.e.line(VerdictMessage, attrs)
 }
 
 func (v *Visit) logMessage(tx *transaction) {

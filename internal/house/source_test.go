@@ -60,7 +60,8 @@ var rooms = map[string]room{
 	"internal/page":      {3, nil},
 	"internal/wiring":    {3, nil},
 	"internal/doctor":    {3, []string{"github.com/miekg/dns"}},
-	"cmd/mailprofiled":   {4, []string{"github.com/miekg/dns"}},
+	"internal/act":       {4, nil},
+	"cmd/mailprofiled":   {5, []string{"github.com/miekg/dns"}},
 
 	// Sources of the directory, and what they stand on.
 	"internal/ownfile":             {-1, nil}, // below the ground: three rooms stand on it

@@ -16,11 +16,11 @@ import (
 	"time"
 )
 
-// cookieName and cookieTime are of what the login form gives a browser. The cookie
+// CookieName and cookieTime are of what the login form gives a browser. The cookie
 // holds its end and a MAC of it, not the token: what a browser loses opens the page
 // until then, and nothing else. Another token makes it worthless.
 const (
-	cookieName = "mailprofiled"
+	CookieName = "mailprofiled"
 	cookieTime = 12 * time.Hour
 )
 
@@ -41,7 +41,7 @@ func hostAllowed(host string, more []string) bool {
 // where not. The request that it gives knows its scope.
 func (p *Page) mayRead(w http.ResponseWriter, r *http.Request, access Access) (*http.Request, bool) {
 	given, isBearer := bearer(r)
-	if c, err := r.Cookie(cookieName); err == nil && !isBearer && access.Token != "" && cookieHolds(c.Value, access.Token, p.Now()) {
+	if c, err := r.Cookie(CookieName); err == nil && !isBearer && access.Token != "" && cookieHolds(c.Value, access.Token, p.Now()) {
 		return r, true
 	}
 	if isBearer {
@@ -189,7 +189,7 @@ func (p *Page) logout(w http.ResponseWriter, r *http.Request) {
 
 func (p *Page) cookie(r *http.Request, value string, keep time.Duration) *http.Cookie {
 	return &http.Cookie{
-		Name: cookieName, Value: value, Path: "/", MaxAge: int(keep / time.Second),
+		Name: CookieName, Value: value, Path: "/", MaxAge: int(keep / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		// A web server before us speaks TLS; over plain loopback the browser would
 		// not send it back.

@@ -44,6 +44,10 @@ func (p *Page) routes() []route {
 		{"/api/v1/trend", false, p.apiTrend},
 		{"/api/v1/servers", false, p.apiServers},
 		{"/api/v1/servers/show", false, func(r *http.Request) (any, error) { return p.Source.Server(r.URL.Query().Get("server")) }},
+		{"/api/v1/candidate", false, func(*http.Request) (any, error) {
+			s := p.Source.Status()
+			return map[string]any{"now": s.Now, "policy": s.Policy, "candidate": s.Candidate}, nil
+		}},
 		{"/api/v1/why", false, p.apiWhy},
 		{"/api/v1/accounts", true, p.apiAccounts},
 		{"/api/v1/accounts/show", true, p.apiAccount},

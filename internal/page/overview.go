@@ -18,6 +18,7 @@ type overview struct {
 	Host  string
 	Every int  // seconds after which it reloads; 0 for not by itself
 	Guard bool // who reads has logged in
+	Acts  bool // and may act
 
 	S         *admin.Status
 	Attention []string
@@ -69,9 +70,9 @@ func (o *overview) LookAt() string {
 
 // look gathers all of it.
 func (p *Page) look(every int) *overview {
-	s := p.Source.Status()
+	s, access := p.Source.Status(), p.Access()
 	o := &overview{
-		Host: p.Host, Every: every, Guard: p.Access().Token != "", S: s,
+		Host: p.Host, Every: every, Guard: access.Token != "", Acts: p.acts(access), S: s,
 		Attention: p.Source.Attention(s), Tiles: tiles(s), Limits: p.Source.Limits(),
 	}
 	hour, day, week := p.Source.Trend(trend.Hour), p.Source.Trend(trend.Day), p.Source.Trend(trend.Week)

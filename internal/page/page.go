@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mailprofiled/internal/admin"
+	"mailprofiled/internal/logging"
 	"mailprofiled/internal/trend"
 )
 
@@ -41,6 +42,9 @@ type Source interface {
 	// Why looks for records of visits until ctx ends. Its errors are the asker's
 	// mistakes, of ctx, or of the disk.
 	Why(ctx context.Context, q admin.WhyQuery) (*admin.Why, error)
+	// Tail begins to give verdicts as they are given, as the log has them; there is
+	// an error where too many watch. The mail does not wait for it.
+	Tail() (*logging.Watcher, error)
 }
 
 // Access is who may read. A reload changes it.
@@ -48,6 +52,8 @@ type Access struct {
 	Token  string   // "" for none
 	Scopes []Scope  // besides
 	Hosts  []string // allowed in Host, besides those of loopback, without port
+
+	Actions bool // whoever has Token may act too
 }
 
 // A Scope is a token with which only accounts of one domain are read, by programs.
@@ -61,7 +67,17 @@ type Options struct {
 	Host   string // the name of this machine, for the title
 	Logger *slog.Logger
 	Now    func() time.Time // nil for time.Now
+
+	// Acting answers at ActPrefix and APIActPrefix what changes something, where
+	// Access has Actions; nil for nobody. What reads knows no more of it than this.
+	Acting http.Handler
 }
+
+// Where Acting is asked: by people, and by programs.
+const (
+	ActPrefix    = "/act/"
+	APIActPrefix = apiPrefix + "v1/act/"
+)
 
 // A Page answers everything on admin.listen but metrics and health. It is safe for
 // concurrent use.
@@ -110,9 +126,10 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
+	leave := sync.OnceFunc(func() { <-p.places })
 	select {
 	case p.places <- struct{}{}:
-		defer func() { <-p.places }()
+		defer leave()
 	default:
 		h.Set("Retry-After", "1")
 		plain(w, http.StatusServiceUnavailable, "too many readers at once; try again")
@@ -126,6 +143,8 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		plain(w, http.StatusForbidden, offText)
 	case r.Method == http.MethodPost && (r.URL.Path == "/login" || r.URL.Path == "/logout"):
 		p.mux.ServeHTTP(w, r)
+	case isAct(r.URL.Path):
+		p.act(w, r, access)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		h.Set("Allow", "GET, HEAD")
 		plain(w, http.StatusMethodNotAllowed, "the page is read only")
@@ -134,9 +153,43 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == iconFile.path:
 		iconFile.serve(w)
 	default:
-		if r, ok := p.mayRead(w, r, access); ok {
+		r, ok := p.mayRead(w, r, access)
+		switch {
+		case !ok:
+		case isTail(r.URL.Path):
+			leave() // it takes long, and has a bound of its own
+			if r.Method == http.MethodGet {
+				p.tail(w, r)
+			}
+		default:
 			p.mux.ServeHTTP(w, r)
 		}
+	}
+}
+
+func isAct(path string) bool {
+	return strings.HasPrefix(path, ActPrefix) || strings.HasPrefix(path, APIActPrefix)
+}
+
+// acts reports whether something can be done here.
+func (p *Page) acts(access Access) bool {
+	return p.Acting != nil && access.Actions && access.Token != ""
+}
+
+// act hands over what may change something, of who has shown the token of the whole
+// page.
+func (p *Page) act(w http.ResponseWriter, r *http.Request, access Access) {
+	if !p.acts(access) {
+		failure(w, http.StatusForbidden, "this page reads only: actions take admin.token and admin.actions = true")
+		return
+	}
+	r, ok := p.mayRead(w, r, access)
+	switch {
+	case !ok:
+	case scopeOf(r) != "":
+		failure(w, http.StatusForbidden, "this token is for accounts of "+scopeOf(r)+" only")
+	default:
+		p.Acting.ServeHTTP(w, r)
 	}
 }
 
@@ -193,6 +246,10 @@ func (k *kept) get(now func() time.Time, write func(*bytes.Buffer) error) ([]byt
 var files embed.FS
 
 var pages = template.Must(template.New("").Funcs(words).ParseFS(files, "files/*.html"))
+
+// Templates gives a copy of the templates, to which others can be added: they have
+// the same head, and what makes texts of strangers fit to be shown.
+func Templates() *template.Template { return template.Must(pages.Clone()) }
 
 // An asset is a file that a browser may keep: its path changes with it.
 type asset struct {

@@ -43,6 +43,9 @@ func TestWhatAPostmasterSees(t *testing.T) {
 		{"rules that are past it", full, "it has expired"},
 		{"rules without use", full, "it was never used since the start"},
 		{"that a file has lines of rubbish", full, "2 that cannot be read"},
+		{"what a candidate would change", full, "Would differ</dt><dd>1\u202f204"},
+		{"whom that concerns, and why", full, "&#43;rdns-missing 311"},
+		{"how to try a policy", empty, `<code>candidate = "/etc`},
 		{"that there are no rules", empty, "[[local]]"},
 		{"who came back", full, "Came back</dt><dd>9\u202f120"},
 	}

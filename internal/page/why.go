@@ -115,6 +115,7 @@ type whyPage struct {
 	Host  string
 	Every int
 	Guard bool
+	Acts  bool
 
 	Said    string
 	Q       admin.WhyQuery
@@ -130,7 +131,8 @@ func (w *whyPage) Asked() bool { return w.Found != nil || w.Trouble != "" }
 func (p *Page) why(w http.ResponseWriter, r *http.Request) {
 	code := http.StatusOK
 	q, said, err := whyAsked(r)
-	page := whyPage{Host: p.Host, Guard: p.Access().Token != "", Said: said, Q: q}
+	access := p.Access()
+	page := whyPage{Host: p.Host, Guard: access.Token != "", Acts: p.acts(access), Said: said, Q: q}
 	if err == nil && said+q.Client+q.From+q.Rcpt+q.Queue != "" {
 		page.Found, err = p.whyFound(r.Context(), q, said)
 	}

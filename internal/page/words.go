@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"mailprofiled/internal/admin"
 )
 
 // words are what templates call.
@@ -19,7 +21,9 @@ var words = template.FuncMap{
 	"date":    func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 	"style":   func() string { return styleFile.path }, "icon": func() string { return iconFile.path },
 	"count": count, "share": share,
-	"join":      func(all []string) string { return shown(strings.Join(all, ", ")) },
+	"join":    func(all []string) string { return shown(strings.Join(all, ", ")) },
+	"cut":     func(text string) string { return clip(text, 320) },
+	"count64": func(n uint64, of string) string { return count(int(n), of) }, "times": times,
 	"isAddress": func(text string) bool { _, err := netip.ParseAddr(text); return err == nil },
 	"joinSaid":  func(all []string) string { return said(strings.Join(all, ", ")) },
 	"harshest":  harshest, "heaviest": heaviest, "lookupAge": lookupAge, "more": moreRcpts, "action": actionClass,
@@ -92,6 +96,21 @@ func share(part, of uint64) string {
 	}
 	return fmt.Sprintf("%.0f\u202f%%", 100*float64(part)/float64(of))
 }
+
+// times writes the first of some counts: "continue -> reject 7, ...".
+func times(all []admin.Count) string {
+	var parts []string
+	for _, c := range all[:min(len(all), maxTimes)] {
+		parts = append(parts, shown(c.Name)+" "+num(c.Times))
+	}
+	if len(all) > maxTimes {
+		parts = append(parts, "\u2026")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// maxTimes is how many of them are shown.
+const maxTimes = 4
 
 // size writes a number of bytes.
 func size(n int64) string {

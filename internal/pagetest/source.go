@@ -6,6 +6,7 @@ package pagetest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/engine"
+	"mailprofiled/internal/logging"
 	"mailprofiled/internal/resolver"
 	"mailprofiled/internal/trend"
 )
@@ -102,6 +104,23 @@ func (s *Source) Why(_ context.Context, q admin.WhyQuery) (*admin.Why, error) {
 	return out, nil
 }
 
+// Tail gives a line of each of Visits, and ends.
+func (s *Source) Tail() (*logging.Watcher, error) {
+	tap := new(logging.Tap)
+	w, err := tap.Watch()
+	if err != nil {
+		return nil, err
+	}
+	defer w.End()
+	logger := slog.New(tap.Over(logging.Discard().Handler(), "verdict"))
+	for _, v := range s.Visits {
+		for _, r := range v.Recipients {
+			logger.Info("verdict", "id", v.ID, "client", v.Client, "helo", v.Helo, "from", v.From, "rcpt", r.Rcpt, "action", r.Action, "code", r.Code, "findings", v.Findings[0].ID)
+		}
+	}
+	return w, nil
+}
+
 // Empty is a daemon that has just started, with four lines of configuration.
 func Empty() *Source {
 	s := &admin.Status{
@@ -151,6 +170,15 @@ func Full() *Source {
 			Files: []admin.LocalFile{{File: "/etc/mailprofiled/deny.txt", Entries: 4120, Bad: 2, Expired: 11, Hits: 90231, Loaded: Noon.Add(-time.Hour), Tracked: true, Unused: 311}}},
 		{Where: "conf.d/50-old.toml:3", Action: "points", Owner: "al", State: "unused"},
 		{Where: "conf.d/50-old.toml:9", Action: "allow", Owner: "al", State: "expired", Hits: 12, Expires: Noon.AddDate(0, 0, -3), Last: Noon.AddDate(0, 0, -4)},
+	}
+	s.Candidate = &admin.Candidate{
+		Path: "/etc/mailprofiled/candidate.toml", Policy: "strict@1-00ff00ff", Since: Noon.Add(-50 * time.Hour), Judged: 82011, Differ: 1204,
+		Answers: []admin.CandidateAnswer{{Action: "continue", Candidate: "continue", Count: 60000}, {Action: "continue", Candidate: "tempfail", Count: 1100}, {Action: "tempfail", Candidate: "reject", Count: 104}},
+		Senders: []admin.CandidateSender{
+			{Name: "small-office.example", Answers: 311, Changes: []admin.Count{{Name: "continue -> tempfail", Times: 311}}, Why: []admin.Count{{Name: "+rdns-missing", Times: 311}}, Client: "198.51.100.9", Helo: "mail.small-office.example"},
+			{Name: "203.0.113.0/24", Answers: 104, Changes: []admin.Count{{Name: "tempfail -> reject", Times: 104}}, Why: []admin.Count{{Name: "+helo-generic", Times: 100}, {Name: "-relation", Times: 4}}, Client: "203.0.113.45"},
+		},
+		Unlisted: 12, Skipped: 3,
 	}
 	src.Trouble = []string{"the last reload, 4m10s ago, was refused: 1 mistake. Mend it, then: mailprofiled reload", `  /etc/mailprofiled/mailprofiled.toml:14: unknown key "dns.budgt"; did you mean "budget"?`}
 	s.Config.Refused = src.Trouble[1:]
@@ -266,6 +294,12 @@ func Hostile() *Source {
 		for j := range r.Files {
 			r.Files[j].File, r.Files[j].Trouble = evil(), evil()
 		}
+	}
+	s.Candidate.Path, s.Candidate.Policy = evil(), evil()
+	for i := range s.Candidate.Senders {
+		x := &s.Candidate.Senders[i]
+		x.Name, x.Client, x.PTR, x.Helo = evil(), evil(), evil(), evil()
+		x.Changes[0].Name, x.Why[0].Name = evil(), evil()
 	}
 	src.Trouble = slices.Clone(Evil)
 	for i := range src.L.Limits {

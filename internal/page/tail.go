@@ -1,0 +1,192 @@
+package page
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"mailprofiled/internal/logging"
+)
+
+// Bounds of who watches verdicts as they are given. How many can is the Source's to
+// say, and whoever does not keep up is dropped there: no verdict waits.
+const (
+	tailTime  = 10 * time.Minute // of one look
+	tailWrite = 5 * time.Second  // for a reader to take what is there
+	tailSign  = 15 * time.Second // after so much silence there is a sign of life
+)
+
+// Where verdicts are watched: by people, and by programs.
+const (
+	tailPath    = "/tail"
+	apiTailPath = apiPrefix + "v1/tail"
+)
+
+func isTail(path string) bool { return path == tailPath || path == apiTailPath }
+
+// A tailForm is how a tail is written, for people or for programs.
+type tailForm struct {
+	kind             string
+	begin, sign, end func(*bytes.Buffer) error
+	line             func(*bytes.Buffer, *logging.Line) error
+}
+
+// tailed is a verdict as people see it.
+type tailed map[string]string
+
+func (p *Page) tailForms() map[string]tailForm {
+	none := func(*bytes.Buffer) error { return nil }
+	put := func(text string) func(*bytes.Buffer) error {
+		return func(b *bytes.Buffer) error { b.WriteString(text); return nil }
+	}
+	return map[string]tailForm{
+		tailPath: {
+			kind: "text/html; charset=utf-8",
+			begin: func(b *bytes.Buffer) error {
+				access := p.Access()
+				return render(b, "tail-begin", map[string]any{"Host": p.Host, "Every": 0, "Guard": access.Token != ""})
+			},
+			sign: put("\n"),
+			end:  func(b *bytes.Buffer) error { return render(b, "tail-end", nil) },
+			line: func(b *bytes.Buffer, l *logging.Line) error {
+				t := tailed{"time": l.Time.UTC().Format(time.TimeOnly)}
+				for _, a := range l.Attrs {
+					t[a.Key] = a.Value.String()
+				}
+				return render(b, "tail-line", t)
+			},
+		},
+		apiTailPath: { // https://html.spec.whatwg.org/multipage/server-sent-events.html
+			kind:  "text/event-stream",
+			begin: put(": verdicts as they are given\n\n"),
+			sign:  put(":\n\n"),
+			end:   none,
+			line: func(b *bytes.Buffer, l *logging.Line) error {
+				b.WriteString("data: ")
+				b.Write(l.JSON())
+				b.WriteString("\n\n")
+				return nil
+			},
+		},
+	}
+}
+
+// tail shows verdicts as they are given, until the reader has enough, does not keep
+// up, or may not read any more.
+func (p *Page) tail(w http.ResponseWriter, r *http.Request) {
+	form, only := p.tailForms()[r.URL.Path], r.URL.Query().Get("action")
+	if scopeOf(r) != "" {
+		failure(w, http.StatusForbidden, "this token is for accounts of "+scopeOf(r)+" only")
+		return
+	}
+	if only != "" && !slices.Contains(actions, only) {
+		failure(w, http.StatusBadRequest, "no such action: use continue, tempfail or reject")
+		return
+	}
+	watcher, err := p.Source.Tail()
+	if err != nil {
+		w.Header().Set("Retry-After", retryAfter)
+		failure(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	defer watcher.End()
+	w.Header().Set("Content-Type", form.kind)
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep it back
+	w.Header().Set("Connection", "close")     // its deadlines are not those of another request
+	t := &tail{w: w, rc: http.NewResponseController(w), form: form, only: only}
+	_ = t.rc.SetReadDeadline(time.Time{}) // both fail only where there is no connection
+	if err := t.send(form.begin); err != nil {
+		return
+	}
+	token := p.Access().Token
+	err = t.run(r, watcher.Lines, func() bool { return p.Access().Token == token })
+	if errors.Is(err, errTailEnds) {
+		_ = t.send(form.end)
+	}
+}
+
+// A tail is one under way.
+type tail struct {
+	w    http.ResponseWriter
+	rc   *http.ResponseController
+	form tailForm
+	only string // an action; "" for all
+}
+
+// errTailEnds says that a tail ends though the reader is there.
+var errTailEnds = errors.New("the look has ended")
+
+// run writes lines until there is an error. may is asked now and then whether the
+// reader may go on.
+func (t *tail) run(r *http.Request, lines <-chan logging.Line, may func() bool) error {
+	sign, end := time.NewTicker(tailSign), time.NewTimer(tailTime)
+	defer sign.Stop()
+	defer end.Stop()
+	for {
+		var err error
+		select {
+		case l, open := <-lines:
+			if !open {
+				return errTailEnds
+			}
+			err = t.send(func(b *bytes.Buffer) error { return t.take(b, l, lines) })
+		case <-sign.C:
+			if !may() {
+				return errTailEnds
+			}
+			err = t.send(t.form.sign)
+		case <-end.C:
+			return errTailEnds
+		case <-r.Context().Done():
+			return r.Context().Err()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// maxAtOnce is how many lines are put together.
+const maxAtOnce = 64
+
+// take writes a line, and others that are there.
+func (t *tail) take(b *bytes.Buffer, l logging.Line, lines <-chan logging.Line) error {
+	for n := 1; ; n++ {
+		if t.only == "" || slices.ContainsFunc(l.Attrs, t.isOnly) {
+			if err := t.form.line(b, &l); err != nil {
+				return err
+			}
+		}
+		if n == maxAtOnce {
+			return nil
+		}
+		var open bool
+		select {
+		case l, open = <-lines:
+			if !open {
+				return nil // the next look at lines tells
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// send writes what make makes, and has it go out.
+func (t *tail) send(make func(*bytes.Buffer) error) error {
+	var b bytes.Buffer
+	if err := make(&b); err != nil || b.Len() == 0 {
+		return err
+	}
+	_ = t.rc.SetWriteDeadline(time.Now().Add(tailWrite))
+	if _, err := t.w.Write(b.Bytes()); err != nil {
+		return err
+	}
+	return t.rc.Flush()
+}
+
+// isOnly reports whether a part of a line is the action that is asked for.
+func (t *tail) isOnly(a slog.Attr) bool { return a.Key == "action" && a.Value.String() == t.only }
