@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -323,7 +324,7 @@ func runAccountsTop(args []string, stdout, stderr io.Writer) int {
 		case *c.json:
 			return printJSON(t, stdout, stderr), nil
 		}
-		printTop(t, stdout)
+		printTop(t, picturesFor(stdout, os.Getenv), stdout)
 		return exitFine, nil
 	})
 }

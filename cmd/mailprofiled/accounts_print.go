@@ -126,7 +126,8 @@ func lastDay(expires time.Time) string {
 	return expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly)
 }
 
-func printTop(t *admin.Top, w io.Writer) {
+// printTop prints who met limits most, for people.
+func printTop(t *admin.Top, pics pictures, w io.Writer) {
 	if len(t.Accounts) == 0 {
 		fmt.Fprintln(w, "no account has met a limit")
 		return
@@ -136,13 +137,21 @@ func printTop(t *admin.Top, w io.Writer) {
 	if !t.All {
 		header = "ACCOUNT\tREFUSED\tREPORTED\tLESS\tLAST\tLIMITS"
 	}
+	if pics.on() {
+		header += "\tTIMES"
+	}
 	fmt.Fprintln(tw, header)
+	most := t.Accounts[0].Refused + t.Accounts[0].Reported
 	for _, a := range t.Accounts {
 		less := ""
 		if !t.All {
 			less = fmt.Sprintf("%d\t", a.Less)
 		}
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%s%s\t%s\n", plain(a.Account), a.Refused, a.Reported, less, minuteText(a.Last), strings.Join(a.Limits, ", "))
+		bar := ""
+		if pics.on() {
+			bar = "\t" + pics.bar(float64(a.Refused+a.Reported)/float64(most), barPlaces/2)
+		}
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%s%s\t%s%s\n", plain(a.Account), a.Refused, a.Reported, less, minuteText(a.Last), strings.Join(a.Limits, ", "), bar)
 	}
 	tw.Flush()
 }

@@ -129,7 +129,7 @@ exceptions:
 func TestPrintTop(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	var out bytes.Buffer
-	printTop(&admin.Top{Accounts: []admin.TopAccount{{Account: "jo\x1b[2J", Refused: 7, Reported: 2, Less: 3, Last: now, Limits: []string{"new accounts", "outgoing"}}}}, &out)
+	printTop(&admin.Top{Accounts: []admin.TopAccount{{Account: "jo\x1b[2J", Refused: 7, Reported: 2, Less: 3, Last: now, Limits: []string{"new accounts", "outgoing"}}}}, pictures{}, &out)
 	want := "ACCOUNT         REFUSED  REPORTED  LESS  LAST                  LIMITS\n\"jo\\x1b[2J\"     7        2         3     2026-11-24 12:00 UTC  new accounts, outgoing\n"
 	if strings.Join(strings.Fields(out.String()), " ") != strings.Join(strings.Fields(want), " ") {
 		t.Errorf("got\n%s", out.String())

@@ -183,7 +183,7 @@ func (d *daemon) serveMTAs(ctx context.Context) error {
 // goes on without them.
 func (d *daemon) serveBeside(ctx context.Context, all *sync.WaitGroup) {
 	if l := d.doors.control; l != nil {
-		control := admin.Control{Status: d.status, Reload: d.reload, Explain: d.explain, Limits: d.limits, Accounts: accountDesk{d}, Blocks: accountDesk{d}, Teacher: accountDesk{d}, Servers: serverDesk{d}, Logger: d.logger}
+		control := admin.Control{Status: d.status, Reload: d.reload, Explain: d.explain, Limits: d.limits, Accounts: accountDesk{d}, Blocks: accountDesk{d}, Teacher: accountDesk{d}, Servers: serverDesk{d}, Trend: d.trend, Logger: d.logger}
 		control.Why = d.why
 		all.Go(func() { d.complain("the control socket is lost", control.Serve(ctx, l)) })
 	}

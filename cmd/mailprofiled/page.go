@@ -42,10 +42,13 @@ func (p pageDesk) Why(ctx context.Context, q admin.WhyQuery) (*admin.Why, error)
 
 func (p pageDesk) Tail() (*logging.Watcher, error) { return p.d.tap.Watch() }
 
-func (p pageDesk) Trend(s trend.Span) *trend.Series {
+func (p pageDesk) Trend(s trend.Span) *trend.Series { return p.d.trend(s) }
+
+// trend tells what happened in a span, up to now.
+func (d *daemon) trend(s trend.Span) *trend.Series {
 	now := time.Now()
-	p.d.noteTrend(now)
-	return p.d.counted.Trend.Look(s, now)
+	d.noteTrend(now)
+	return d.counted.Trend.Look(s, now)
 }
 
 // trendEvery is how often it is noted what was counted.

@@ -143,7 +143,7 @@ reason = "of ttsender@denied.example"
 		t.Fatal(err)
 	}
 	var people bytes.Buffer
-	printStatus(d.status(), &people)
+	printStatus(d.status(), nil, pictures{}, &people)
 	client := admin.Dial(dir + "/control.sock")
 	from := "ttsender@x.example"
 	_, err = client.Explain(t.Context(), "other", engine.Query{Client: netip.MustParseAddr("192.0.2.66"), From: &from})

@@ -90,7 +90,7 @@ func runServersTop(args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintf(stdout, "none has any %s\n", *by)
 			return exitFine, nil
 		}
-		printCounts(top, time.Now(), stdout)
+		printCounts(top, *by, time.Now(), picturesFor(stdout, os.Getenv), stdout)
 		return exitFine, nil
 	})
 }
@@ -219,14 +219,35 @@ func printCount(c *admin.ServerCounts, now time.Time, w io.Writer) {
 	fmt.Fprintf(w, "names\t%d HELO domains that do not lead to it, %d sender domains, at least; today and yesterday\n", c.Helos, c.Senders)
 }
 
-// printCounts prints a table of several.
-func printCounts(all []admin.ServerCounts, now time.Time, w io.Writer) {
+// printCounts prints a table of several, that are ranked by a word.
+func printCounts(all []admin.ServerCounts, by string, now time.Time, pics pictures, w io.Writer) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer tw.Flush()
-	fmt.Fprintln(tw, "SERVER\tFIRST\tLAST\tVISITS\tTAKEN\tREFUSED\tUNKNOWN\tTRAPS\tLISTED\tSPAM\tHAM\tWAITED\tCAME BACK")
+	bar := func(*admin.ServerCounts) string { return "" }
+	header := ""
+	if measure := measures[by]; pics.on() && measure != nil && len(all) > 0 {
+		header = "BY " + strings.ToUpper(by) + "\t"
+		bar = func(c *admin.ServerCounts) string {
+			return pics.bar(measure(c)/measure(&all[0]), barPlaces/2) + "\t"
+		}
+	}
+	fmt.Fprintln(tw, "SERVER\t"+header+"FIRST\tLAST\tVISITS\tTAKEN\tREFUSED\tUNKNOWN\tTRAPS\tLISTED\tSPAM\tHAM\tWAITED\tCAME BACK")
 	for i := range all {
 		c := &all[i]
-		fmt.Fprintf(tw, "%s\t%s\t%s ago\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\n", plain(c.Server), c.First.UTC().Format(time.DateOnly),
+		fmt.Fprintf(tw, "%s\t%s%s\t%s ago\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\n", plain(c.Server), bar(c), c.First.UTC().Format(time.DateOnly),
 			age(now.Sub(c.Last)), c.Visits, c.Taken, c.Refused, c.Unknown, c.Traps, c.Listed, c.Spam, c.Ham, c.Deferred, c.Returned)
 	}
+}
+
+// measures are what servers are ranked by, by the words of memory.Rankings.
+var measures = map[string]func(*admin.ServerCounts) float64{
+	"visits":  func(c *admin.ServerCounts) float64 { return c.Visits },
+	"taken":   func(c *admin.ServerCounts) float64 { return c.Taken },
+	"refused": func(c *admin.ServerCounts) float64 { return c.Refused },
+	"unknown": func(c *admin.ServerCounts) float64 { return c.Unknown },
+	"traps":   func(c *admin.ServerCounts) float64 { return c.Traps },
+	"listed":  func(c *admin.ServerCounts) float64 { return c.DaysListed },
+	"spam":    func(c *admin.ServerCounts) float64 { return c.Spam - c.Ham },
+	"helos":   func(c *admin.ServerCounts) float64 { return float64(c.Helos) },
+	"waiting": func(c *admin.ServerCounts) float64 { return c.Deferred - c.Returned },
 }

@@ -5,18 +5,21 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"mailprofiled/internal/admin"
+	"mailprofiled/internal/trend"
 )
 
 const statusHelp = `
 Tells how the running daemon is: what wants attention first, then policy, sessions,
-the MTA, verdicts, DNS and what is remembered. Counts are since its start.`
+the MTA, verdicts, DNS and what is remembered. Counts are since its start. At a
+terminal shares are drawn, and the answers of the last 24 hours; in a file or a pipe,
+and with TERM=dumb, all is text.`
 
 func runStatus(args []string, stdout, stderr io.Writer) int {
 	c := newControlCommand("status", statusHelp)
@@ -28,13 +31,19 @@ func runStatus(args []string, stdout, stderr io.Writer) int {
 		case *c.json:
 			return printJSON(s, stdout, stderr), nil
 		}
-		printStatus(s, stdout)
+		pics := picturesFor(stdout, os.Getenv)
+		var day *admin.Trend
+		if pics.on() {
+			day, _ = daemon.Trend(ctx, trend.Day) // one of before does not tell
+		}
+		printStatus(s, day, pics, stdout)
 		return exitFine, nil
 	})
 }
 
-// printStatus prints a status for people.
-func printStatus(s *admin.Status, w io.Writer) {
+// printStatus prints a status for people, with what is drawn of the last day; nil for
+// nothing.
+func printStatus(s *admin.Status, day *admin.Trend, pics pictures, w io.Writer) {
 	fmt.Fprintf(w, "mailprofiled %s, pid %d, %s for %s\n", s.Version, s.PID, s.State, age(s.Now.Sub(s.Started)))
 	for _, text := range attention(s) {
 		fmt.Fprintln(w, "! "+text)
@@ -42,6 +51,11 @@ func printStatus(s *admin.Status, w io.Writer) {
 	fmt.Fprintln(w)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer tw.Flush()
+	rows := func(label string, texts []string) {
+		for i, text := range texts {
+			fmt.Fprintf(tw, "%s\t%s\n", first(i, label), text)
+		}
+	}
 	row := func(label, format string, args ...any) {
 		fmt.Fprintf(tw, "%s\t%s\n", label, fmt.Sprintf(format, args...))
 	}
@@ -57,39 +71,32 @@ func printStatus(s *admin.Status, w io.Writer) {
 		row(first(i, "listening"), "%s", plain(text))
 	}
 	row("metrics", "%s", webText(s.Web))
-	row("sessions", "%d open of %d, %d since the start, %d without a place", s.Sessions.Open, s.Sessions.Limit, s.Sessions.Total, s.Sessions.Limited+s.Sessions.TurnedAway)
+	row("sessions", "%d open of %d, %d since the start, %d without a place%s", s.Sessions.Open, s.Sessions.Limit, s.Sessions.Total, s.Sessions.Limited+s.Sessions.TurnedAway, pics.used(int64(s.Sessions.Open), int64(s.Sessions.Limit)))
 	if s.MTA == nil {
 		row("MTA", "no MTA has connected yet: \"mailprofiled attach\" prints its lines, \"mailprofiled doctor\" what is in the way")
 	} else {
 		row("MTA", "%s, last command %s", mtaName(s.MTA), ago(s.MTA.LastCommand))
 		row("", "negotiated %s: %s", ago(s.MTA.Negotiated), negotiated(s.MTA))
 	}
-	row("verdicts", "%s", verdictsText(s))
-	row("findings", "%s", findingsText(s.Findings))
-	for i, text := range candidateRows(s) {
-		row(first(i, "candidate"), "%s", text)
-	}
+	rows("verdicts", pics.verdictRows(s))
+	rows("24 hours", pics.dayRows(day))
+	rows("findings", pics.findingRows(s.Findings))
+	rows("candidate", candidateRows(s))
 	for i, server := range s.DNS.Servers {
 		row(first(i, "DNS"), "%s", serverText(server))
 	}
 	row(first(len(s.DNS.Servers), "DNS"), "%s", answersText(s.DNS))
-	row("cache", "%d names and addresses, %s of %s, %d hits", s.Cache.Entries, size(s.Cache.Bytes), size(s.Cache.Limit), s.Cache.Hits)
+	row("cache", "%d names and addresses, %s of %s, %d hits%s", s.Cache.Entries, size(s.Cache.Bytes), size(s.Cache.Limit), s.Cache.Hits, pics.used(s.Cache.Bytes, s.Cache.Limit))
 	row("servers", "%s", memoryText(&s.Memory, s.Now))
-	for i, text := range retryRows(&s.Retry) {
-		row(first(i, "retry"), "%s", text)
-	}
-	for i, text := range geoRows(s) {
-		row(first(i, "databases"), "%s", text)
-	}
+	rows("retry", retryRows(&s.Retry))
+	rows("databases", geoRows(s))
 	if len(s.Lists) > 0 {
 		row("lists", "%s", listsText(s.Lists))
 	}
 	if o := s.Outage; o != nil {
 		row("", "%s, for %s; %s", o.Reason, since(o.Since, s.Now), o.Remedy)
 	}
-	for i, text := range directoryRows(s) {
-		row(first(i, "directory"), "%s", text)
-	}
+	rows("directory", directoryRows(s))
 	if len(s.Directory.Sources) > 0 {
 		row("harvest", "%s", harvestText(&s.Directory.Harvest))
 	}
@@ -107,7 +114,7 @@ func printStatus(s *admin.Status, w io.Writer) {
 		row("shared", "%s", plain(sharedText(s.Shared, s.Now)))
 	}
 	row("state", "%s", stateText(s))
-	row("records", "%s", recordsText(s))
+	row("records", "%s%s", recordsText(s), pics.used(s.Records.Bytes, s.Records.Limit))
 	row("log", "%s lost", count(int(s.Log.LostLines), "line"))
 	tw.Flush()
 	printCandidate(s, w)
@@ -224,7 +231,7 @@ func verdictsText(s *admin.Status) string {
 		return "none yet"
 	}
 	var parts []string
-	for _, action := range []string{"continue", "tempfail", "reject"} {
+	for _, action := range actionsOf {
 		parts = append(parts, fmt.Sprintf("%s %d (%.1f%%)", action, s.Verdicts[action], 100*float64(s.Verdicts[action])/float64(total)))
 	}
 	text := strings.Join(parts, ", ")
@@ -236,9 +243,7 @@ func verdictsText(s *admin.Status) string {
 
 // findingsText names the most frequent ones.
 func findingsText(found map[string]uint64) string {
-	ids := slices.SortedFunc(maps.Keys(found), func(a, b string) int {
-		return cmp.Or(cmp.Compare(found[b], found[a]), cmp.Compare(a, b))
-	})
+	ids := mostFound(found)
 	if len(ids) == 0 {
 		return "none yet"
 	}

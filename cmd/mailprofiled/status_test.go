@@ -154,7 +154,7 @@ local rules:
 			s := good()
 			tt.change(s)
 			var out bytes.Buffer
-			printStatus(s, &out)
+			printStatus(s, nil, pictures{}, &out)
 			if diff := cmp.Diff(tt.want, out.String()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"mailprofiled/internal/engine"
 	"mailprofiled/internal/logging"
+	"mailprofiled/internal/trend"
 )
 
 // A Control is what can be asked of a daemon over its control socket. The
@@ -27,6 +28,7 @@ type Control struct {
 	Blocks   Blocks
 	Teacher  Teacher
 	Servers  Servers
+	Trend    func(trend.Span) *trend.Series
 	Why      func(context.Context, WhyQuery) (*Why, error) // its errors are the operator's mistakes, or of the disk
 	Logger   *slog.Logger
 }
@@ -62,6 +64,7 @@ func (c *Control) handler() http.Handler {
 	c.learningRoutes(mux)
 	c.serverRoutes(mux)
 	c.whyRoute(mux)
+	c.trendRoute(mux)
 	return mux
 }
 

@@ -14,6 +14,7 @@
 //	GET  /v1/accounts/exceptions          all AccountExceptions
 //	GET  /v1/accounts/top?n=20            a Top
 //	GET  /v1/accounts/suspects?n=20       Suspects
+//	GET  /v1/trend?span=24h               a Trend; or 1h, 7d
 //	POST /v1/accounts/raise               a Grant: makes the exception; answers a Changed
 //	POST /v1/accounts/unraise             a Grant: takes back those by command for its account, plan or domain
 //	POST /v1/accounts/reset               a Grant: what its account has used is forgotten

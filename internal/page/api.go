@@ -11,7 +11,6 @@ import (
 
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/logging"
-	"mailprofiled/internal/trend"
 )
 
 // Bounds of what programs get.
@@ -89,24 +88,12 @@ func rows(r *http.Request) int {
 	return min(n, rowsMost)
 }
 
-// A trendAnswer is what happened in a span.
-type trendAnswer struct {
-	Span    string              `json:"span"`
-	BucketS float64             `json:"bucket_s"`
-	Start   string              `json:"start"` // of the first bucket
-	Sums    map[string]uint64   `json:"sums"`
-	Each    map[string][]uint32 `json:"each"` // by bucket, the oldest first
-}
-
 func (p *Page) apiTrend(r *http.Request) (any, error) {
-	asked := r.URL.Query().Get("span")
-	for _, s := range trend.Spans() {
-		if asked == s.String() || asked == "" && s == trend.Day {
-			t := p.Source.Trend(s)
-			return trendAnswer{s.String(), s.Width().Seconds(), machineTime(t.Start), t.Sums, t.Each}, nil
-		}
+	span, err := admin.SpanNamed(r.URL.Query().Get("span"))
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("%+q is no span; use 1h, 24h or 7d", clip(asked, 40))
+	return admin.TrendOf(p.Source.Trend(span)), nil
 }
 
 func (p *Page) apiServers(r *http.Request) (any, error) {
