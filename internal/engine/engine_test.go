@@ -431,7 +431,7 @@ func TestLogKeys(t *testing.T) {
 	h.deliver(good, "mail.good.example", fromGood, toUser)
 	key := regexp.MustCompile(`(?:^| )([a-z]+)=`)
 	want := [][]string{
-		{"msg", "id", "client", "helo", "from", "rcpts", "rcpt", "stage", "action", "code", "status", "score", "findings", "by", "policy", "mode", "took"},
+		{"msg", "id", "client", "helo", "from", "rcpts", "rcpt", "stage", "action", "code", "status", "score", "findings", "policy", "mode", "took"},
 		{"msg", "id", "client", "ptr", "helo", "from", "rcpts", "rcpt", "stage", "action", "score", "findings", "policy", "mode", "took"},
 	}
 	for i, line := range h.lines("verdict") {

@@ -31,7 +31,6 @@ const (
 	keyStatus   = "status"
 	keyScore    = "score"
 	keyFindings = "findings"
-	keyBy       = "by" // the finding whose sentence was said
 	keyPolicy   = "policy"
 	keyMode     = "mode"
 	keyTook     = "took"
@@ -116,7 +115,6 @@ func (v *Visit) logVerdict(tx *transaction, s *spoken) {
 	}
 	attrs = append(attrs, slog.Float64(keyScore, s.verdict.Score))
 	attrs = appendText(attrs, keyFindings, s.findings)
-	attrs = appendText(attrs, keyBy, speaker(&s.verdict))
 	attrs = append(attrs, slog.String(keyPolicy, v.e.o.PolicyID), slog.String(keyMode, v.e.mode()),
 		slog.String(keyTook, milliseconds(tx.took)))
 	v.e.line(VerdictMessage, attrs)
