@@ -83,7 +83,7 @@ func TestThePageInABrowser(t *testing.T) {
 		fmt.Fprint(w, poorPage)
 	}))
 	t.Cleanup(poor.Close)
-	panels := []string{"Health", "Verdicts", "Findings", "DNS lists", "Refused most", "Limits", "Accounts that met one", "Stolen and blocked accounts", "Candidate policy", "Asked to come back", "Your own rules"}
+	panels := []string{"Health", "Verdicts", "Findings", "DNS lists", "Refused most", "Limits", "Accounts near one", "Accounts that met one", "Stolen and blocked accounts", "Candidate policy", "Asked to come back", "Your own rules"}
 	modules, shots := filepath.Join(builtIn(t), "deps", "browser"), filepath.Join(builtIn(t), "e2e", "shots")
 	job := map[string]any{
 		"chromium": "/usr/lib/chromium/chromium", "modules": modules, "shots": shots, "poor": poor.URL + "/",

@@ -71,6 +71,30 @@ func (tx *Transaction) Drop(ctx context.Context, now time.Time) error {
 	return err
 }
 
+// Fullest gives the limit of an account, and of nothing else, of which the greatest
+// share is used with what the mail holds; false where it holds of none. Used has the
+// mail itself, and Again is not set.
+func (tx *Transaction) Fullest() (Over, bool) {
+	best := -1
+	for i := range tx.held {
+		c := &tx.held[i]
+		if tx.rules.limits[c.limit].Per == PerAccount && (best < 0 || c.fuller(&tx.held[best])) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return Over{}, false
+	}
+	o := tx.rules.over(&tx.held[best], time.Time{})
+	o.Used += int(tx.held[best].Amount)
+	return o, true
+}
+
+// fuller reports whether more of a charge's maximum is used than of another's.
+func (c *Charge) fuller(o *Charge) bool {
+	return (uint64(c.Used)+uint64(c.Amount))*uint64(o.Max) > (uint64(o.Used)+uint64(o.Amount))*uint64(c.Max)
+}
+
 // Commit ends the mail at end of message: what it reserved now counts, for one
 // window from now. A mail that holds nothing is no mistake.
 func (tx *Transaction) Commit(ctx context.Context, now time.Time) error {

@@ -34,6 +34,7 @@ func accountsVerbs() []accountsVerb {
 		{"suspects", "", "the accounts that seemed stolen since the daemon's start", runAccountsSuspects},
 		{"learn", "", "until when accounts are of unknown age, and change that", runAccountsLearn},
 		{"exceptions", "", "all exceptions, from the configuration and by command", runAccountsExceptions},
+		{"near", "", "the accounts that are near a limit now", runAccountsNear},
 		{"top", "", "the accounts that met limits most often since the daemon's start", runAccountsTop},
 	}
 }
@@ -310,8 +311,7 @@ func runAccountsExceptions(args []string, stdout, stderr io.Writer) int {
 const accountsTopHelp = `
 Names the accounts whose mail met limits most often since the daemon's start: how
 many mails were refused for one, and how many only reported. 256 accounts are kept;
-where more met limits, a count may be as much too high as LESS says. No account is
-kept for any other reason.`
+where more met limits, a count may be as much too high as LESS says.`
 
 func runAccountsTop(args []string, stdout, stderr io.Writer) int {
 	c := newControlCommand("accounts top", accountsTopHelp)
@@ -325,6 +325,28 @@ func runAccountsTop(args []string, stdout, stderr io.Writer) int {
 			return printJSON(t, stdout, stderr), nil
 		}
 		printTop(t, picturesFor(stdout, os.Getenv), stdout)
+		return exitFine, nil
+	})
+}
+
+const accountsNearHelp = `
+Names the accounts that have used 80 % or more of a limit, by their mail since the
+daemon's start, and by when all of it is free again if they send no more. The 256
+nearest are known. With log.addresses = "hashed" they are tokens, and stand as they
+did at their last mail.`
+
+func runAccountsNear(args []string, stdout, stderr io.Writer) int {
+	c := newControlCommand("accounts near", accountsNearHelp)
+	n := c.fs.Int("n", 20, "how `MANY` to name")
+	return c.run(args, stdout, stderr, func(ctx context.Context, daemon *admin.Client) (int, error) {
+		near, err := daemon.Near(ctx, *n)
+		switch {
+		case err != nil:
+			return exitFailed, err
+		case *c.json:
+			return printJSON(near, stdout, stderr), nil
+		}
+		printNear(near, picturesFor(stdout, os.Getenv), stdout)
 		return exitFine, nil
 	})
 }

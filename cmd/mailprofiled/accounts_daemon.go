@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -211,6 +213,48 @@ func (a accountDesk) Top(n int) *admin.Top {
 		t.Accounts = append(t.Accounts, admin.TopAccount(b))
 	}
 	return t
+}
+
+// nearTime bounds how long it is looked how accounts stand: a directory may be asked of
+// their age and plan.
+const nearTime = 500 * time.Millisecond
+
+// Near names the accounts that are near a limit, by how they stand now.
+func (a accountDesk) Near(n int) *admin.NearAccounts {
+	g := a.d.enter()
+	defer g.leave()
+	now := time.Now()
+	out := &admin.NearAccounts{Now: now, Share: memory.NearShare, All: true, Accounts: []admin.NearAccount{}}
+	busiest, ok := g.limits.Watch.(*memory.Busiest)
+	if !ok {
+		return out
+	}
+	noted, all := busiest.Nearest(math.MaxInt, now)
+	out.All = all
+	for i := range noted {
+		near := &noted[i]
+		row := admin.NearAccount{
+			Account: near.Account, Limit: near.Limit, Count: near.Count, Window: spanText(near.Window),
+			Max: near.Max, Used: near.Used, AsOf: near.Last, Refilled: near.Last.Add(near.Window),
+		}
+		if g.hash == nil && time.Since(now) < nearTime {
+			s, _ := a.subject(g, near.Account, now)
+			standing := a.standing(g, s, now)
+			at := slices.IndexFunc(standing, func(l admin.AccountLimit) bool {
+				return l.Limit == row.Limit && l.Window == row.Window && l.State == admin.LimitCounts
+			})
+			if at < 0 || float64(standing[at].Used) < memory.NearShare*float64(standing[at].Max) {
+				continue // raised since, or some of it has come back
+			}
+			row.Max, row.Used, row.Again, row.AsOf = standing[at].Max, standing[at].Used, standing[at].Again, now
+		}
+		out.Accounts = append(out.Accounts, row)
+	}
+	slices.SortStableFunc(out.Accounts, func(a, b admin.NearAccount) int {
+		return cmp.Compare(b.Used*a.Max, a.Used*b.Max)
+	})
+	out.Accounts = out.Accounts[:min(n, len(out.Accounts))]
+	return out
 }
 
 // Raise makes an exception.

@@ -155,3 +155,34 @@ func printTop(t *admin.Top, pics pictures, w io.Writer) {
 	}
 	tw.Flush()
 }
+
+// printNear prints who is near a limit, for people.
+func printNear(near *admin.NearAccounts, pics pictures, w io.Writer) {
+	if len(near.Accounts) == 0 {
+		fmt.Fprintf(w, "no account is known to have used %.0f %% of a limit\n", 100*near.Share)
+		return
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	header := ""
+	if pics.on() {
+		header = "\t"
+	}
+	fmt.Fprintln(tw, "ACCOUNT\tUSED\t"+header+"LIMIT\tAS OF\tAGAIN\tREFILLED")
+	for _, a := range near.Accounts {
+		bar, asOf, again := "", "now", "now"
+		if pics.on() {
+			bar = pics.bar(float64(a.Used)/float64(max(a.Max, 1)), barPlaces/2) + "\t"
+		}
+		if a.AsOf.Before(near.Now) {
+			asOf, again = age(near.Now.Sub(a.AsOf))+" ago", "-"
+		}
+		if !a.Again.IsZero() {
+			again = minuteText(a.Again)
+		}
+		fmt.Fprintf(tw, "%s\t%d of %d %s in %s\t%s%s\t%s\t%s\t%s\n", plain(a.Account), a.Used, a.Max, a.Count, a.Window, bar, a.Limit, asOf, again, minuteText(a.Refilled))
+	}
+	tw.Flush()
+	if !near.All {
+		fmt.Fprintln(w, "more accounts are near a limit than are known by name; these are the nearest")
+	}
+}

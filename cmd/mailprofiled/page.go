@@ -25,6 +25,8 @@ func (p pageDesk) Attention(s *admin.Status) []string { return attention(s) }
 func (p pageDesk) Limits() *admin.Limits              { return p.d.limits() }
 func (p pageDesk) TopAccounts(n int) *admin.Top       { return accountDesk(p).Top(n) }
 
+func (p pageDesk) NearAccounts(n int) *admin.NearAccounts { return accountDesk(p).Near(n) }
+
 func (p pageDesk) Account(name string) (*admin.Account, error) { return accountDesk(p).Account(name) }
 
 func (p pageDesk) TopServers(kind, by string, n int) ([]admin.ServerCounts, error) {

@@ -124,6 +124,21 @@ al       0        4         2026-11-24 12:00 UTC            █████
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	out.Reset()
+	printNear(&admin.NearAccounts{Now: now, Share: 0.8, Accounts: []admin.NearAccount{
+		{Account: "jo\x1b[2J", Limit: "new accounts", Count: "messages", Window: "24h", Max: 50, Used: 50, AsOf: now, Again: now.Add(time.Hour), Refilled: now.Add(23 * time.Hour)},
+		{Account: "al", Limit: "outgoing", Count: "recipients", Window: "1h", Max: 100, Used: 85, AsOf: now, Refilled: now.Add(time.Hour)},
+		{Account: "h:abc", Limit: "outgoing", Count: "recipients", Window: "1h", Max: 100, Used: 80, AsOf: now.Add(-time.Minute), Refilled: now.Add(time.Hour)},
+	}}, blocks, &out)
+	want = `ACCOUNT      USED                          LIMIT         AS OF      AGAIN                 REFILLED
+"jo\x1b[2J"  50 of 50 messages in 24h      ██████████  new accounts  now        2026-11-24 13:00 UTC  2026-11-25 11:00 UTC
+al           85 of 100 recipients in 1h    ████████▌   outgoing      now        now                   2026-11-24 13:00 UTC
+h:abc        80 of 100 recipients in 1h    ████████    outgoing      1m00s ago  -                     2026-11-24 13:00 UTC
+more accounts are near a limit than are known by name; these are the nearest
+`
+	if strings.Join(strings.Fields(want), " ") != strings.Join(strings.Fields(out.String()), " ") {
+		t.Errorf("got\n%s", out.String())
+	}
 	var words []string
 	for word := range measures {
 		words = append(words, word)

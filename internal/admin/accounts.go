@@ -120,12 +120,34 @@ type TopAccount struct {
 	Last     time.Time `json:"last"`
 }
 
+// NearAccounts are the accounts that have used most of a limit, the fullest first.
+type NearAccounts struct {
+	Now      time.Time     `json:"now"`
+	Share    float64       `json:"share"` // from which an account is among them: 0.8
+	All      bool          `json:"all"`   // nobody is missing whose mail was seen since the daemon's start
+	Accounts []NearAccount `json:"accounts"`
+}
+
+// A NearAccount is one of them, and of its limits the one of which most is used.
+type NearAccount struct {
+	Account  string    `json:"account"` // as the log names it
+	Limit    string    `json:"limit"`
+	Count    string    `json:"count"`
+	Window   string    `json:"window"`
+	Max      int       `json:"max"`
+	Used     int       `json:"used"`
+	AsOf     time.Time `json:"as_of"`          // now; of a token, and where the time ran out, its last mail
+	Again    time.Time `json:"again,omitzero"` // when there is room again, where there is none
+	Refilled time.Time `json:"refilled"`       // by when all of it is free again, if it sends no more
+}
+
 // An Accounts is asked and told about accounts. Its errors are the operator's
 // mistakes. by is who asks for a change, for the log: "uid 1000", "" for not known.
 type Accounts interface {
 	Account(name string) (*Account, error)
 	Exceptions() []AccountException
 	Top(n int) *Top
+	Near(n int) *NearAccounts
 	Suspects(n int) *Suspects
 	Raise(by string, g Grant) (*Changed, error)
 	Unraise(by string, g Grant) (*Changed, error) // for its account, plan or domain
@@ -145,6 +167,13 @@ func (c *Control) accountRoutes(mux *http.ServeMux) {
 			n = topShown
 		}
 		told(w, c.Accounts.Top(n), nil)
+	})
+	mux.HandleFunc("GET /v1/accounts/near", func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(r.URL.Query().Get("n"))
+		if err != nil || n < 1 {
+			n = topShown
+		}
+		told(w, c.Accounts.Near(min(n, maxTop)), nil)
 	})
 	mux.HandleFunc("GET /v1/accounts/suspects", c.suspects)
 	mux.HandleFunc("POST /v1/accounts/raise", changing(func(_ *http.Request, by string, g Grant) (any, error) { return c.Accounts.Raise(by, g) }))
@@ -195,6 +224,12 @@ func (c *Client) Exceptions(ctx context.Context) ([]AccountException, error) {
 func (c *Client) Top(ctx context.Context, n int) (*Top, error) {
 	t := new(Top)
 	return t, c.ask(ctx, http.MethodGet, "/v1/accounts/top?n="+strconv.Itoa(n), nil, t, http.StatusOK)
+}
+
+// Near asks for the n accounts that are nearest to the end of a limit.
+func (c *Client) Near(ctx context.Context, n int) (*NearAccounts, error) {
+	t := new(NearAccounts)
+	return t, c.ask(ctx, http.MethodGet, "/v1/accounts/near?n="+strconv.Itoa(n), nil, t, http.StatusOK)
 }
 
 // Raise makes an exception.

@@ -28,6 +28,9 @@ func (d *aDesk) Exceptions() []AccountException {
 	return []AccountException{{Plan: "pro", Max: 3, By: "file"}}
 }
 func (d *aDesk) Top(n int) *Top { return &Top{All: n == 20, Accounts: []TopAccount{}} }
+func (d *aDesk) Near(n int) *NearAccounts {
+	return &NearAccounts{Share: float64(n), Accounts: []NearAccount{}}
+}
 func (d *aDesk) Suspects(n int) *Suspects {
 	return &Suspects{Total: uint64(n), Accounts: []SuspectAccount{}}
 }
@@ -55,6 +58,11 @@ func TestAccountsOverTheSocket(t *testing.T) {
 	}
 	if all, err := client.Exceptions(ctx); err != nil || len(all) != 1 || all[0].Plan != "pro" {
 		t.Errorf("%+v, %v", all, err)
+	}
+	for n, want := range map[int]float64{7: 7, 0: 20, 5000: 1000} {
+		if near, err := client.Near(ctx, n); err != nil || near.Share != want {
+			t.Errorf("near %d: %+v, %v", n, near, err)
+		}
 	}
 	for n, all := range map[int]bool{20: true, 7: false, 0: true, -3: true} {
 		if top, err := client.Top(ctx, n); err != nil || top.All != all {

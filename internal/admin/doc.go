@@ -13,6 +13,7 @@
 //	GET  /v1/accounts/show?account=NAME   an Account
 //	GET  /v1/accounts/exceptions          all AccountExceptions
 //	GET  /v1/accounts/top?n=20            a Top
+//	GET  /v1/accounts/near?n=20           NearAccounts
 //	GET  /v1/accounts/suspects?n=20       Suspects
 //	GET  /v1/trend?span=24h               a Trend; or 1h, 7d
 //	POST /v1/accounts/raise               a Grant: makes the exception; answers a Changed

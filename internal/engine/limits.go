@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mailprofiled/internal/memory"
 	"mailprofiled/profile"
 	"mailprofiled/ratelimit"
 )
@@ -44,6 +45,10 @@ type LimitWatch interface {
 	// Limited is told once a transaction of each limit that an account's mail does
 	// not fit in, and whether it is refused for it. account is as log lines show it.
 	Limited(account, limit string, refused bool, now time.Time)
+
+	// Near is told of the limit of which an account has used most, with the mail that
+	// has come to its end or does not fit, when that is memory.NearShare or more.
+	Near(account string, use memory.Use, now time.Time)
 }
 
 // startLimits gives the visit its place to count.
@@ -75,6 +80,7 @@ func (v *Visit) countRcpt(rcpt *profile.Recipient) []profile.LimitHit {
 		tx.counted = v.limitSubject(now)
 		d := v.limits.Mail(context.Background(), tx.counted, now)
 		tx.overMail = limitHits(&d)
+		v.tellFull(&d, now)
 		v.limitTrouble(d.Err)
 		if rcpt == nil {
 			return tx.overMail
@@ -85,6 +91,7 @@ func (v *Visit) countRcpt(rcpt *profile.Recipient) []profile.LimitHit {
 	}
 	tx.counted.Rcpt, tx.counted.Open = profile.Mailbox(rcpt.Raw), profile.AlwaysOpen(rcpt.Raw, v.us)
 	d := v.limits.Rcpt(context.Background(), tx.counted, now)
+	v.tellFull(&d, now)
 	v.limitTrouble(d.Err)
 	return append(v.overMail(), limitHits(&d)...)
 }
@@ -205,6 +212,9 @@ func (v *Visit) limitTrouble(err error) {
 // commitLimits counts the mail that has come to its end.
 func (v *Visit) commitLimits() {
 	if v.limits != nil {
+		if o, ok := v.limits.Fullest(); ok {
+			v.tellNear(&o, v.e.o.Limits.now())
+		}
 		v.limitTrouble(v.limits.Commit(context.Background(), v.e.o.Limits.now()))
 	}
 }
@@ -234,6 +244,30 @@ func (v *Visit) limited(verdict profile.Verdict, rcpt *profile.Recipient) profil
 	verdict = v.tx.judgement.Decide(&with, v.tx.passed)
 	v.tellLimits(&verdict)
 	return verdict
+}
+
+// tellFull tells who watches of the first limit of an account alone that its mail does
+// not fit in.
+func (v *Visit) tellFull(d *ratelimit.Decision, now time.Time) {
+	if d.Refused() && d.Per == ratelimit.PerAccount {
+		v.tellNear(&d.Over, now)
+		return
+	}
+	for i := range d.Others {
+		if d.Others[i].Per == ratelimit.PerAccount {
+			v.tellNear(&d.Others[i], now)
+			return
+		}
+	}
+}
+
+// tellNear tells who watches of an account that has used much of a limit.
+func (v *Visit) tellNear(o *ratelimit.Over, now time.Time) {
+	watch := v.e.o.Limits.Watch
+	if watch == nil || v.quiet || v.tx.counted == nil || float64(o.Used) < memory.NearShare*float64(o.Max) {
+		return
+	}
+	watch.Near(v.e.shownAddress(v.tx.counted.Account), memory.Use{Limit: o.Limit, Count: o.Count.String(), Window: o.Window, Max: o.Max, Used: o.Used}, now)
 }
 
 // tellLimits tells who watches of the limits that stand in a verdict.

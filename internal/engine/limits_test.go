@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mailprofiled/internal/memory"
 	"mailprofiled/profile"
 	"mailprofiled/ratelimit"
 )
@@ -479,7 +480,11 @@ func TestLimitsOfADoor(t *testing.T) {
 }
 
 // A watcher notes what it is told.
-type watcher struct{ told []string }
+type watcher struct{ told, near []string }
+
+func (w *watcher) Near(account string, u memory.Use, _ time.Time) {
+	w.near = append(w.near, fmt.Sprint(account, " ", u.Used, "/", u.Max, " ", u.Limit))
+}
 
 func (w *watcher) Limited(account, limit string, refused bool, _ time.Time) {
 	w.told = append(w.told, fmt.Sprint(account, " ", limit, " ", refused))
@@ -502,6 +507,47 @@ func TestLimitsAreWatched(t *testing.T) {
 		v.Close()
 		if want := []string{fmt.Sprint("jo it ", !monitor), "jo told false"}; !slices.Equal(w.told, want) {
 			t.Errorf("monitor %v: told %q, want %q", monitor, w.told, want)
+		}
+	}
+}
+
+// TestWhoIsNearALimitIsTold: at the end of each mail from four fifths on, and when one
+// does not fit; of the limit that is fullest, and not of what is given back, explained,
+// or counted by more than the account.
+func TestWhoIsNearALimitIsTold(t *testing.T) {
+	limits := perOf(ratelimit.PerAccount, ratelimit.Messages, 5)
+	limits = append(limits, ratelimit.Limit{Name: "rcpts", Per: ratelimit.PerAccount, Count: ratelimit.Recipients, Max: 20, Window: time.Hour, Action: ratelimit.Report},
+		ratelimit.Limit{Name: "pair", Per: ratelimit.PerAccount | ratelimit.PerClient, Max: 1, Window: time.Hour, Action: ratelimit.Report})
+	for _, monitor := range []bool{false, true} {
+		var w watcher
+		l := newLimited(t, limits, func(o *Options) { o.Limits.Watch, o.Monitor = &w, monitor })
+		v := l.Connect(good)
+		v.Helo("mail.good.example")
+		for range 3 {
+			sendOne(v, "jo", toUser)
+		}
+		loginMail(v)
+		oneRcpt(v)
+		abort(v)
+		l.Explain(Query{Client: good.Addr, Account: "jo"})
+		if len(w.near) > 0 {
+			t.Errorf("told too early: %q", w.near)
+		}
+		many := make([]string, 15)
+		for i := range many {
+			many[i] = fmt.Sprintf("<u%d@here.example>", i)
+		}
+		sendOne(v, "jo", many...) // 4 of 5, and 18 of 20
+		sendOne(v, "jo", toUser)
+		sendOne(v, "", toUser)
+		sendOne(v, "jo", toUser)
+		v.Close()
+		want := []string{"jo 18/20 rcpts", "jo 5/5 it", "jo 5/5 it", "jo 5/5 it"} // the last is refused at MAIL, and so at RCPT
+		if monitor {
+			want[3] = "jo 6/5 it" // all goes on, and counts
+		}
+		if !slices.Equal(w.near, want) {
+			t.Errorf("monitor %v: told %q, want %q", monitor, w.near, want)
 		}
 	}
 }

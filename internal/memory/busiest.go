@@ -19,11 +19,15 @@ const (
 // Saving", 2005): when it is full, a new account takes the place and the count of
 // the one with the least, and Busy.Less says how much of its count may be that one's.
 // So whoever met limits more often than the least of the list is in it. It is safe
-// for concurrent use. The zero Busiest knows nobody.
+// for concurrent use. The zero Busiest knows nobody. It knows who is near a limit, too
+// (Near).
 type Busiest struct {
 	mu   sync.Mutex
 	all  map[string]*Busy
 	lost bool // somebody had to go
+
+	near     map[string]*Near // see Near
+	nearLost time.Time        // until when one who had to go may be near
 }
 
 // A Busy is an account that met limits.

@@ -4,7 +4,7 @@
 //	Standing   what that says of one: good, bad, never met, many HELO names
 //	Retries    who was asked to come back, and who did (RFC 6647)
 //	Recent     which server was behind the id of a transaction
-//	Busiest    which accounts met their limits most often
+//	Busiest    which accounts met their limits most often, or are near one
 //
 // # What is kept
 //

@@ -49,6 +49,7 @@ func (p *Page) routes() []route {
 		}},
 		{"/api/v1/why", false, p.apiWhy},
 		{"/api/v1/accounts", true, p.apiAccounts},
+		{"/api/v1/accounts/near", true, p.apiNear},
 		{"/api/v1/accounts/show", true, p.apiAccount},
 		{"/api/v1/accounts/blocked", true, p.apiBlocked},
 		{"/api/v1/accounts/suspects", false, func(r *http.Request) (any, error) { return p.Source.Suspects(rows(r)), nil }},
@@ -125,6 +126,18 @@ func (p *Page) apiAccounts(r *http.Request) (any, error) {
 	out := &admin.Top{All: top.All, Accounts: []admin.TopAccount{}}
 	for _, a := range top.Accounts {
 		if ofDomain(a.Account, domain) && len(out.Accounts) < rows(r) {
+			out.Accounts = append(out.Accounts, a)
+		}
+	}
+	return out, nil
+}
+
+func (p *Page) apiNear(r *http.Request) (any, error) {
+	all := p.Source.NearAccounts(topMost)
+	out := *all
+	out.Accounts = []admin.NearAccount{}
+	for _, a := range all.Accounts {
+		if ofDomain(a.Account, within(r)) && len(out.Accounts) < rows(r) {
 			out.Accounts = append(out.Accounts, a)
 		}
 	}

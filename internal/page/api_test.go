@@ -127,13 +127,17 @@ func TestATokenOfADomain(t *testing.T) {
 		for _, path := range append(paths(t), "/api/v1/nothing", "/", "/every/30", "/api/v1/accounts/show?account=joe@example.net", "/api/v1/accounts/show?account=joe@example.net&domain=example.net",
 			"/api/v1/accounts/show?account=x@nicharbour.example", "/api/v1/accounts/show?account=harbour.example") {
 			code, body := read(d.ask("GET", path, "", withBearer(ofHarbour)))
-			if strings.Contains(body, "4480") || strings.Contains(body, "spamcop") || strings.Contains(body, "4711") || code == 200 && path != "/api/v1/accounts" && path != "/api/v1/accounts/blocked" {
+			if strings.Contains(body, "4480") || strings.Contains(body, "spamcop") || strings.Contains(body, "4711") || code == 200 && path != "/api/v1/accounts" && path != "/api/v1/accounts/near" && path != "/api/v1/accounts/blocked" {
 				t.Errorf("%s: %d %s", path, code, body)
 			}
 		}
 		var top admin.Top
 		if code := d.json(t, "/api/v1/accounts?domain=example.net", ofHarbour, &top); code != 200 || len(top.Accounts) != 1 || top.Accounts[0].Account != "newsletter@harbour.example" {
 			t.Errorf("accounts: %d %+v", code, top)
+		}
+		var near admin.NearAccounts
+		if code := d.json(t, "/api/v1/accounts/near?domain=example.net", ofHarbour, &near); code != 200 || len(near.Accounts) != 1 || near.Accounts[0].Account != "newsletter@harbour.example" {
+			t.Errorf("near a limit: %d %+v", code, near)
 		}
 		var a admin.Account
 		if code := d.json(t, "/api/v1/accounts/show?account=NEWSLETTER@harbour.example", ofHarbour, &a); code != 200 {

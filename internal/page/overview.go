@@ -31,6 +31,7 @@ type overview struct {
 	Suspects  *admin.Suspects
 	Limits    *admin.Limits
 	Accounts  accounts
+	Near      *admin.NearAccounts
 	Servers   []ranking
 	Local     localRules
 	Retry     retries
@@ -82,7 +83,7 @@ func (p *Page) look(every int) *overview {
 	}
 	o.Findings, o.Others = findingRows(hour, day, week)
 	o.Blocked, o.Suspects = p.Source.Blocked(), p.Source.Suspects(maxSuspects)
-	o.Accounts = p.accounts(maxAccounts)
+	o.Accounts, o.Near = p.accounts(maxAccounts), p.Source.NearAccounts(maxAccounts)
 	o.Servers = p.rankings()
 	o.Local = localOf(s)
 	o.Retry = retriesOf(s)
@@ -92,50 +93,14 @@ func (p *Page) look(every int) *overview {
 // accounts are those that met limits.
 type accounts struct {
 	All  bool // nobody who met one is missing
-	Rows []account
+	Rows []admin.TopAccount
 	More bool
 }
 
-// An account is one of them, and the limit that is nearest to its end.
-type account struct {
-	admin.TopAccount
-	Known   bool // Nearest tells something
-	Nearest admin.AccountLimit
-	Bar     float64 // 0 to 100
-}
-
-// accounts asks for those that met limits, and how each stands now, as long as that
-// takes no longer than accountTime.
+// accounts asks for them.
 func (p *Page) accounts(n int) accounts {
 	top := p.Source.TopAccounts(n + 1)
-	out := accounts{All: top.All, More: len(top.Accounts) > n}
-	began := time.Now() // how long it takes, by whatever clock the page has
-	for _, t := range top.Accounts[:min(n, len(top.Accounts))] {
-		row := account{TopAccount: t}
-		if time.Since(began) < accountTime {
-			if a, err := p.Source.Account(t.Account); err == nil && a.Age.State != admin.AgeUnseen {
-				row.Nearest, row.Known = nearest(a.Limits)
-			}
-		}
-		if row.Known {
-			row.Bar = 100 * min(1, float64(row.Nearest.Used)/float64(row.Nearest.Max))
-		}
-		out.Rows = append(out.Rows, row)
-	}
-	return out
-}
-
-// nearest is the limit of which most is used.
-func nearest(limits []admin.AccountLimit) (best admin.AccountLimit, ok bool) {
-	for _, l := range limits {
-		if l.State != admin.LimitCounts || l.Max <= 0 {
-			continue
-		}
-		if !ok || float64(l.Used)/float64(l.Max) > float64(best.Used)/float64(best.Max) {
-			best, ok = l, true
-		}
-	}
-	return best, ok
+	return accounts{All: top.All, More: len(top.Accounts) > n, Rows: top.Accounts[:min(n, len(top.Accounts))]}
 }
 
 // A ranking is who was refused most, of one kind.

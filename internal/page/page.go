@@ -27,6 +27,9 @@ type Source interface {
 	Limits() *admin.Limits
 	// TopAccounts names at most n accounts that met limits.
 	TopAccounts(n int) *admin.Top
+	// NearAccounts names at most n accounts that are near a limit. It may ask a
+	// directory, and take seconds.
+	NearAccounts(n int) *admin.NearAccounts
 	// Account tells how an account stands. It may ask a directory, and take seconds.
 	Account(name string) (*admin.Account, error)
 	// TopServers ranks the first n of a kind: address, network or operator.
@@ -93,10 +96,9 @@ type Page struct {
 
 // Bounds of what readers can make us do.
 const (
-	maxRequests = 16                      // that are answered at once
-	freshFor    = time.Second             // how long an answer serves all who ask
-	serversFor  = 30 * time.Second        // and the ranking of servers, which walks over all that is remembered
-	accountTime = 1500 * time.Millisecond // for the standings of accounts, in sum
+	maxRequests = 16               // that are answered at once
+	freshFor    = time.Second      // how long an answer serves all who ask
+	serversFor  = 30 * time.Second // and the ranking of servers, which walks over all that is remembered
 )
 
 // New makes a page.

@@ -21,6 +21,8 @@ var words = template.FuncMap{
 	"date":    func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 	"style":   func() string { return styleFile.path }, "icon": func() string { return iconFile.path },
 	"count": count, "share": share,
+	"filled":  func(part, of int) float64 { return 100 * min(1, float64(part)/float64(max(of, 1))) },
+	"left":    func(of, part int) int { return max(0, of-part) },
 	"join":    func(all []string) string { return shown(strings.Join(all, ", ")) },
 	"cut":     func(text string) string { return clip(text, 320) },
 	"count64": func(n uint64, of string) string { return count(int(n), of) }, "times": times,

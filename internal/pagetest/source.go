@@ -28,6 +28,7 @@ type Source struct {
 	Trouble []string
 	L       *admin.Limits
 	Top     *admin.Top
+	Near    *admin.NearAccounts
 	Known   map[string]*admin.Account
 	Servers map[string][]admin.ServerCounts // by kind
 	B       *admin.BlockedAccounts
@@ -48,6 +49,13 @@ func (s *Source) Limits() *admin.Limits { return s.L }
 // TopAccounts tells Top.
 func (s *Source) TopAccounts(n int) *admin.Top {
 	return &admin.Top{All: s.Top.All, Accounts: s.Top.Accounts[:min(n, len(s.Top.Accounts))]}
+}
+
+// NearAccounts tells Near.
+func (s *Source) NearAccounts(n int) *admin.NearAccounts {
+	near := *s.Near
+	near.Accounts = near.Accounts[:min(n, len(near.Accounts))]
+	return &near
 }
 
 // Account tells of one that is Known.
@@ -134,7 +142,7 @@ func Empty() *Source {
 		Lists: []admin.DNSList{}, Local: []admin.LocalRule{}, Geo: []admin.Database{},
 	}
 	s.Resolver(resolver.Stats{Servers: []resolver.ServerStats{{Up: true}}})
-	return &Source{S: s, L: &admin.Limits{Now: Noon, Mode: "monitor", Limits: []admin.Limit{}}, Top: &admin.Top{All: true},
+	return &Source{S: s, L: &admin.Limits{Now: Noon, Mode: "monitor", Limits: []admin.Limit{}}, Top: &admin.Top{All: true}, Near: &admin.NearAccounts{Now: Noon, Share: 0.8, All: true},
 		B: &admin.BlockedAccounts{Now: Noon, Mode: "monitor", Accounts: []admin.BlockedAccount{}}, H: &admin.Suspects{}, T: trend.New()}
 }
 
@@ -192,6 +200,11 @@ func Full() *Source {
 		{Account: "joe@example.net", Refused: 12, Limits: []string{"outgoing"}, Last: Noon.Add(-5 * time.Hour)},
 		{Account: "gone@example.net", Reported: 2, Limits: []string{"new accounts", "outgoing"}, Last: Noon.Add(-50 * time.Hour)},
 	}}
+	src.Near.Accounts = []admin.NearAccount{
+		{Account: "newsletter@harbour.example", Limit: "new accounts", Count: "messages", Window: "24h", Max: 50, Used: 50, AsOf: Noon, Again: Noon.Add(4*time.Hour + 12*time.Minute), Refilled: Noon.Add(23 * time.Hour)},
+		{Account: "joe@example.net", Limit: "outgoing", Count: "recipients", Window: "24h", Max: 5000, Used: 4480, AsOf: Noon, Refilled: Noon.Add(19*time.Hour + 4*time.Minute)},
+		{Account: "h:mfzwizltoq5gk3ti", Limit: "outgoing", Count: "recipients", Window: "24h", Max: 5000, Used: 4100, AsOf: Noon.Add(-3 * time.Hour), Refilled: Noon.Add(21 * time.Hour)},
+	}
 	src.Known = map[string]*admin.Account{
 		"newsletter@harbour.example": {Age: admin.Age{State: admin.AgeKnown}, Limits: []admin.AccountLimit{
 			{Limit: "outgoing", State: admin.LimitCounts, Count: "recipients", Window: "24h", Max: 5000, Used: 311},
@@ -305,11 +318,13 @@ func Hostile() *Source {
 	for i := range src.L.Limits {
 		src.L.Limits[i].Name, src.L.Limits[i].When = evil(), evil()
 	}
-	src.Known = map[string]*admin.Account{}
+	for i := range src.Near.Accounts {
+		a := &src.Near.Accounts[i]
+		a.Account, a.Limit, a.Used = evil(), evil(), 1<<40
+	}
 	for i := range src.Top.Accounts {
 		a := &src.Top.Accounts[i]
 		a.Account, a.Limits = evil(), slices.Clone(Evil)
-		src.Known[a.Account] = &admin.Account{Age: admin.Age{State: admin.AgeKnown}, Limits: []admin.AccountLimit{{Limit: evil(), State: admin.LimitCounts, Count: "messages", Window: "1h", Max: 1, Used: 1 << 40}}}
 	}
 	for _, v := range src.Visits {
 		v.Client, v.PTR, v.Helo, v.From, v.Account, v.Queue, v.Listener, v.Policy = evil(), evil(), evil(), evil(), evil(), evil(), evil(), evil()
