@@ -131,7 +131,8 @@ func TestAStolenAccount(t *testing.T) {
 			}
 		}
 		honest()
-		h.control(t, "accounts", "show", account).has(t, `(?m)^signs of theft: 0 of 10 points, not suspected\n  networks +- +3 networks in 24h$`)
+		// Three, but for marks that are the same by chance: each has one bit of 64, by a secret of this run.
+		h.control(t, "accounts", "show", account).has(t, `(?m)^signs of theft: 0 of 10 points, not suspected\n  networks +- +[123] networks? in 24h$`)
 		h.control(t, "accounts", "suspects").has(t, `^no account has seemed stolen\n$`)
 
 		if sent := h.steal(t); sent != machines {
