@@ -15,6 +15,7 @@ type addressMarks struct {
 	together bool // IPv4, zero padded and run together
 	reversed bool // IPv4, last octet first
 	glued    bool // IPv4, and one or two letters directly before it begin the name
+	coded    bool // IPv4, its last two octets in a form that no number has by chance
 	private  bool // IPv6, and its host made up the last half (RFC 8981)
 }
 
@@ -72,7 +73,50 @@ func findIPv4(s string, octets [4]byte) addressMarks {
 	w.finish(&m)
 	m.full = m.full || hex >= 8 && hasHex(s, octets) || pairs >= 4 && hasHexPairs(s, octets)
 	m.glued = m.full && (isGlued(s, 1, octets) || isGlued(s, 2, octets))
+	host, _, _ := strings.Cut(s, ".")
+	m.coded = isCoded(host, octets)
 	return m
+}
+
+// isCoded reports whether a label is up to four letters and then the last two octets of
+// the address: in four hex digits (p8627 of 192.0.134.39), run together (e97070 of
+// 192.0.97.70), or with an x between them. A number is so by chance in one of ten thousand
+// names or less.
+func isCoded(host string, o [4]byte) bool {
+	var room [8]byte
+	hex := appendHex(appendHex(room[:0], o[2]), o[3])
+	if before, ok := strings.CutSuffix(host, string(hex)); ok && countDigits(string(hex)) > 0 && areLetters(before, 4) {
+		return true
+	}
+	end := len(host)
+	for end > 0 && isDigit(host[end-1]) {
+		end--
+	}
+	if left, ok := strings.CutSuffix(host[:end], "x"); ok { // 220x184: letters of any number before it, as the x tells
+		from := len(left)
+		for from > 0 && isDigit(left[from-1]) {
+			from--
+		}
+		third, okThird := octet(left[from:])
+		fourth, okFourth := octet(host[end:])
+		return okThird && okFourth && from < len(left) && end < len(host) && third == int(o[2]) && fourth == int(o[3]) && len(left)-from+len(host)-end >= 5
+	}
+	run := host[end:]
+	if len(run) < 5 || !areLetters(host[:end], 4) {
+		return false
+	}
+	third := strconv.AppendUint(room[:0], uint64(o[2]), 10)
+	return run == string(plain(third, o[3:])) || run == string(padded(third, o[3:])) || run == string(padded(room[:0], o[2:]))
+}
+
+// areLetters reports whether s is one to most letters, and nothing else.
+func areLetters(s string, most int) bool {
+	for i := 0; i < len(s); i++ {
+		if !isLetter(s[i]) {
+			return false
+		}
+	}
+	return 0 < len(s) && len(s) <= most
 }
 
 // isGlued reports whether a name that holds the address has it directly behind
@@ -230,8 +274,8 @@ func (w *octetWalk) readLong(run string, m *addressMarks) {
 			pair := order[i : i+2]
 			m.part = m.part || run == string(plain(room[:0], pair)) || run == string(padded(room[:0], pair))
 		}
-		for i := 0; i < 2 && len(run) == 9; i++ {
-			m.part = m.part || run == string(padded(room[:0], order[i:i+3]))
+		for i := 0; i < 2 && len(run) >= 7 && len(run) <= 9; i++ {
+			m.part = m.part || len(run) == 9 && run == string(padded(room[:0], order[i:i+3])) || run == string(plain(room[:0], order[i:i+3]))
 		}
 	}
 }

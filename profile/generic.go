@@ -44,12 +44,19 @@ func (n Nature) asConfirmed() Kind {
 //
 // The name is hostile text; any string is classified.
 func Classify(name string, client netip.Addr) Nature {
-	left := leftOfDomain(strings.TrimSuffix(lower(name), "."))
+	name = strings.TrimSuffix(lower(name), ".")
+	left := leftOfDomain(name)
 	if left == "" {
 		return Nature{}
 	}
 	words := readWords(left)
 	address := findAddress(left, client)
+	if domain := name[len(left):]; !address.full && strings.Count(domain, "-") > 1 && countDigits(domain) > 2 {
+		// Some providers number their registered names: the whole address may be
+		// there only over both. A part of it there is a firm's name like any other.
+		address = findAddress(name, client)
+		address.part, address.three, address.coded = address.full, address.full, false
+	}
 	n := Nature{Mail: words.mail, Sign: words.accessWord(address.any()), Addr: address.full}
 	if n.Sign == "" && !words.fixed && !words.unnamed {
 		n.Sign = address.lineSign(left)
@@ -85,6 +92,8 @@ func defaultSign(left string, words *wordMarks, address addressMarks) string {
 	switch {
 	case address.full:
 		return addressSign
+	case address.coded:
+		return "the end of the client's address"
 	case address.three, address.part && (isDigit(left[0]) || words.ofLines()):
 		return "a part of the client's address"
 	case words.genericWord() != "":
@@ -108,17 +117,26 @@ func countDigits(s string) int {
 }
 
 // isNumber reports whether a label is a long number, with at most a few letters
-// before it: 263665, h2066373, vmi1736435.
+// before it: 263665, h2066373, vmi1736435, hwsrv-734989. One letter may follow, as lines of
+// one subscriber are told apart: cc616634-a.
 func isNumber(label string) bool {
 	letters := 0
 	for letters < len(label) && isLetter(label[letters]) {
 		letters++
 	}
-	digits := len(label) - letters
-	if countDigits(label[letters:]) != digits {
+	number := label[letters:]
+	apart := len(number) > 0 && number[0] == '-'
+	if apart {
+		number = number[1:]
+	}
+	if n := len(number); n > 2 && number[n-2] == '-' && isLetter(number[n-1]) {
+		number = number[:n-2]
+	}
+	digits := len(number)
+	if countDigits(number) != digits {
 		return false
 	}
-	return letters == 0 && digits >= 5 || letters <= 3 && digits >= 6
+	return letters == 0 && digits >= 5 || letters <= 3 && digits >= 6 || apart && letters <= 6 && digits >= 6
 }
 
 // isMAC reports whether a label is a MAC address in hex: run together or in

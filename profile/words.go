@@ -141,7 +141,7 @@ func isLineWord(w string) bool {
 		"dyn", "dynip", "dynpool", "dinamic", "dinamica", "dinamico", "dynamisch", "dynamique",
 		"cpe", "docsis", "cmts", "cmodem", "modem", "modems", "cdma", "gprs", "umts", "hspa", "hsdpa", "evdo", "lte", "wimax",
 		"isdn", "ftth", "fttb", "fttx", "fttp", "gpon", "epon", "bras", "bng", "hsd",
-		"broadband", "bband", "wireless", "wlan", "wifi", "kabel", "pooles":
+		"broadband", "bband", "bredband", "breitband", "breedband", "wireless", "wlan", "wifi", "kabel", "pooles":
 		return true
 	}
 	return strings.HasSuffix(w, "dsl") || strings.HasPrefix(w, "dsl") || strings.HasPrefix(w, "adsl") || strings.HasPrefix(w, "vdsl") ||
