@@ -23,8 +23,12 @@ func TestListsRefuseWhomTheyList(t *testing.T) {
 	bothWays(t, func(t *testing.T, h *listHouse) {
 		f := h.flows(t)
 		for _, id := range listsInUse {
-			if id != "dnswl" {
-				h.refuses(t, id, 1)
+			if id == "dnswl" {
+				continue
+			}
+			h.refuses(t, id, 1)
+			if l, _ := dnsbl.Find(id); l.Asks.Has(dnsbl.IP6) {
+				h.expect(t, listedSix(id, 1), 554, id)
 			}
 		}
 		h.expect(t, listedGuest("spamcop", forgiven), 250)

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -75,9 +77,17 @@ func listedGuest(list string, n int) guest {
 	return g
 }
 
+// listedSix is the n-th of IPv6 that a list of addresses has.
+func listedSix(list string, n int) guest {
+	place := slices.Index(listsInUse, list)
+	domain := fmt.Sprintf("six-%s%s.example", letters(place), letters(n))
+	return guest{netip.MustParseAddr(fmt.Sprintf("2a01:%x:%x::25", place+1, n)), "mx." + domain, "a@" + domain}
+}
+
 const (
 	cleanGuests  = 2000
 	listedGuests = 200 // of each list
+	listedSixes  = 5   // of each list that may be asked about IPv6
 )
 
 // guestZone is the DNS of all guests.
@@ -90,6 +100,9 @@ var guestZone = sync.OnceValue(func() string {
 	for _, list := range listsInUse {
 		for n := range listedGuests {
 			lay(listedGuest(list, n))
+		}
+		for n := range listedSixes {
+			lay(listedSix(list, n))
 		}
 	}
 	return w.String()
@@ -113,6 +126,9 @@ func soundEntries(id string) string {
 		fmt.Fprintf(&b, "30.%d.%d.0/24 %s\n", slices.Index(listsInUse, "spamcop"), forgiven, answer)
 	case l.Asks.Has(dnsbl.IP4):
 		fmt.Fprintf(&b, "30.%d.0.0/16 %s\n", place, answer)
+		if l.Asks.Has(dnsbl.IP6) {
+			fmt.Fprintf(&b, "2a01:%x::/32 %s\n", place+1, answer)
+		}
 	default:
 		for n := range listedGuests {
 			fmt.Fprintf(&b, "%s %s\n", strings.TrimPrefix(listedGuest(id, n).name, "mx."), answer)
@@ -357,30 +373,46 @@ func (h *listHouse) is(t *testing.T, list, state string) {
 	}
 }
 
-// tell is ask, which is looked through for the key afterwards.
+// tell is ask, which is looked through for the key afterwards, with what it complains of.
 func (h *listHouse) tell(t *testing.T, args ...string) (string, bool) {
 	t.Helper()
-	out, ok := h.ask(t, args...)
-	fmt.Fprintln(h.heard, out)
-	return out, ok
+	cmd := exec.Command(os.Getenv("E2E_DAEMON"), append(args, "--config", h.daemon.configPath())...)
+	var out, complaint strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	err := cmd.Run()
+	if _, failed := err.(*exec.ExitError); err != nil && !failed {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(h.heard, &out, &complaint)
+	return out.String(), err == nil
 }
 
 func (h *listHouse) metrics(t *testing.T) string {
 	t.Helper()
+	code, text := h.get(t, "/metrics")
+	if code != http.StatusOK {
+		t.Fatalf("metrics: %d", code)
+	}
+	return text
+}
+
+// get reads a page of the daemon, which is looked through for the key afterwards.
+func (h *listHouse) get(t *testing.T, path string) (code int, text string) {
+	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", h.web)
 	}}}
-	r, err := client.Get("http://daemon/metrics")
+	r, err := client.Get("http://localhost" + path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Body.Close()
-	text, err := io.ReadAll(r.Body)
+	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintln(h.heard, string(text))
-	return string(text)
+	fmt.Fprintln(h.heard, string(body))
+	return r.StatusCode, string(body)
 }
 
 // checkSecret looks for the key in all that was said to anybody.
