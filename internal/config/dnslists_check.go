@@ -199,6 +199,7 @@ func (a *advice) terms() {
 	}
 	var what []string
 	limited := false
+	remedy := "see that it answers you, or remove it"
 	switch {
 	case list.Status == dnsbl.Charged:
 		what = append(what, "it answers nobody without an account")
@@ -207,7 +208,6 @@ func (a *advice) terms() {
 	case strings.HasPrefix(list.Access, "open-limited"):
 		what, limited = append(what, "free for little use only"), true
 	}
-	remedy := "see that it answers you, or remove it"
 	if list.Status == dnsbl.Unsure {
 		what = append(what, "sources disagree whether it is well (newest: "+list.AsOf+")")
 	}
@@ -221,8 +221,11 @@ func (a *advice) terms() {
 		what = append(what, manyQuestions)
 		remedy = "see that your use is within its terms, or remove it"
 	}
-	if list.TakesKey() {
+	switch {
+	case list.TakesKey():
 		remedy = "get a key from its operator, for [lists.keys], or remove it"
+	case strings.Contains(list.Access, "regist"):
+		remedy = "register the address of your resolver with its operator, or remove it"
 	}
 	a.s.warn(a.tells(strings.Join(what, ", ")), a.instead(remedy))
 }
@@ -239,9 +242,13 @@ func (a *advice) wide() {
 	}
 }
 
-// limitsOf are the terms of use: "as zen" and "as above" are those of the
-// operator's list before it that is had in the same way.
+// limitsOf are the terms of use. "as zen" and "as above" are those of the operator's
+// list before it that is had in the same way, and so is nothing at all, unless the list
+// is open to everybody.
 func limitsOf(list *dnsbl.List) string {
+	if list.Limits == "" && list.Access == "open" {
+		return ""
+	}
 	limits := ""
 	for _, l := range dnsbl.Catalogue() {
 		if l.Group == list.Group && l.Access == list.Access && l.Limits != "" && (l.ID == list.ID || !strings.HasPrefix(l.Limits, "as ")) {

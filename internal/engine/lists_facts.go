@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -67,11 +68,15 @@ func worded(sub dnsbl.Subject, a *dnsbl.Answer) (detail, meaning string) {
 		b.WriteString(sub.Name + ": ")
 	}
 	heaviest := -1.0
+	var last netip.Addr
 	for i, m := range a.Matches {
-		if i > 0 {
-			b.WriteString(", ")
+		if m.Addr != last { // of one address, each bit matches
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(m.Addr.String())
+			last = m.Addr
 		}
-		b.WriteString(m.Addr.String())
 		if m.Code == nil {
 			continue
 		}

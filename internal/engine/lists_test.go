@@ -132,6 +132,19 @@ func TestOtherAnswersOfLists(t *testing.T) {
 	}
 }
 
+// The bits of one address are one answer, and said as one.
+func TestBitsOfAnAnswerAreWordedTogether(t *testing.T) {
+	surbl, _ := dnsbl.Find("surbl")
+	zones := newZones()
+	zones.set("bad.example.multi.surbl.org", "127.0.0.72")
+	sub := dnsbl.Subject{Name: "www.bad.example", Stage: dnsbl.Helo}
+	answers := dnsbl.NewSet([]dnsbl.List{surbl}, zones, nil, dnsbl.Options{}).Ask(t.Context(), sub, nil)
+	detail, meaning := worded(sub, &answers[0])
+	if detail != "www.bad.example: 127.0.0.72 (bit 64 abuse) (bit 8 phishing)" || meaning != "bit 8 phishing" {
+		t.Errorf("%q, in the reply %q", detail, meaning)
+	}
+}
+
 // A list counts once, whatever names it lists; the first in lists.use speaks.
 func TestListsTogether(t *testing.T) {
 	h := withLists(t, nil, newList(t, "second", 3, dnsbl.Connect), newList(t, "names", 3, dnsbl.PTR, dnsbl.Helo, dnsbl.Mail))
