@@ -11,9 +11,9 @@ const maxText = 120
 
 // Text is what the list has to say of a subject in its TXT record: one line of at
 // most 120 octets of printable US-ASCII, or "". It asks, each time, and only a list
-// whose Text is set. The list's key and the subject's name are cut: of what a client
-// says only its address may stand in a reply.
-func (s *Set) Text(ctx context.Context, sub Subject, id string) string {
+// whose Text is set. The list's key, the subject's name and the names to hide are cut: of
+// what a client says only its address may stand in a reply.
+func (s *Set) Text(ctx context.Context, sub Subject, id string, hide ...string) string {
 	t, ok := s.target(sub)
 	if !ok {
 		return ""
@@ -27,7 +27,7 @@ func (s *Set) Text(ctx context.Context, sub Subject, id string) string {
 		if r.Outcome != Found || len(r.Texts) == 0 {
 			return ""
 		}
-		secrets := []string{t.whole, t.registered}
+		secrets := append([]string{t.whole, t.registered}, hide...)
 		if m.list.key != nil {
 			secrets = append(secrets, *m.list.key)
 		}

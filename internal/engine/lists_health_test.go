@@ -570,23 +570,33 @@ func TestAListsOwnWords(t *testing.T) {
 
 // TestOwnWordsNameNobody: of what a client says only its address may stand in a reply.
 func TestOwnWordsNameNobody(t *testing.T) {
+	spamcop, _ := dnsbl.Find("spamcop")
+	spamcop.Text = true
+	sub := dnsbl.Subject{Addr: good.Addr, Stage: dnsbl.Connect}
+	said := func(v *Visit, text string) string {
+		zones := newZones()
+		zones.txt["7.2.0.192.bl.spamcop.net"] = text
+		return dnsbl.NewSet([]dnsbl.List{spamcop}, zones, nil, dnsbl.Options{}).Text(t.Context(), sub, "spamcop", v.clientNames()...)
+	}
 	ptr := []profile.PTR{{Name: "mail.good.example"}}
+	long := strings.Repeat("x", 105)
 	for _, tt := range []struct{ name, text, want string }{
 		{"nothing of it", "Spam from 192.0.2.7", "Spam from 192.0.2.7"},
 		{"its PTR name", "mail.good.example: spam; MAIL.Good.Example", "...: spam; ..."},
 		{"its sender and HELO", "jo@sender.example by helo.example", "... by ..."},
 		{"the longer name first", "mail.good.example good.example", "... good.example"},
+		{"a name where the text is too long", long + " mail.good.example", long + " ..."},
 		{"nothing", "", ""},
 	} {
 		v := &Visit{tx: &transaction{session: profile.Session{
 			Client: good.Addr, RDNS: profile.RDNS{Names: ptr}, Helo: profile.Helo{Name: "helo.example"}, Sender: profile.Sender{Local: "jo", Domain: "sender.example"},
 		}}}
-		if got := v.nameless(tt.text); got != tt.want {
+		if got := said(v, tt.text); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 		for _, helo := range []string{"192.0.2.7", "\xff\xfe.x", ".", "", "a", "\u212a.example"} { // names of no client: none is cut, none harms
 			v.tx.session.Helo.Name = helo
-			if got := v.nameless("192.0.2.7 a . spam"); got != "192.0.2.7 a . spam" {
+			if got := said(v, "192.0.2.7 a . spam"); got != "192.0.2.7 a . spam" {
 				t.Errorf("HELO %q: %q", helo, got)
 			}
 		}

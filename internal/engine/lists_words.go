@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -27,7 +26,7 @@ func (v *Visit) ownWords(verdict profile.Verdict, rcpt *profile.Recipient, deadl
 	tx.worded = true // once in a transaction: the others say the same
 	ctx, cancel := context.WithTimeout(context.Background(), deadline.Sub(v.e.o.Now()))
 	defer cancel()
-	text := v.nameless(v.e.o.Lists.Text(ctx, tx.listHits[speaks].subject, tx.listHits[speaks].list.ID))
+	text := v.e.o.Lists.Text(ctx, tx.listHits[speaks].subject, tx.listHits[speaks].list.ID, v.clientNames()...)
 	if text == "" {
 		return verdict
 	}
@@ -57,33 +56,15 @@ func (e *Engine) listsAway(trust profile.Trust) []RecordListAway {
 	return away
 }
 
-// nameless cuts the names that the client goes by out of a list's words: of what is
-// the client's only the address stands in a reply.
-func (v *Visit) nameless(text string) string {
+// clientNames are the names that the client goes by, which a list's words must not
+// bring into a reply: of what is the client's only the address stands there.
+func (v *Visit) clientNames() []string {
 	s := &v.tx.session
 	names := []string{s.Helo.Name, s.Sender.Local + "@" + s.Sender.Domain, s.Sender.Domain}
 	for _, ptr := range s.RDNS.Names {
 		names = append(names, ptr.Name)
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	for _, name := range names {
-		if strings.Contains(strings.Trim(name, "."), ".") && name != s.Client.String() {
-			text = cutOut(text, name)
-		}
-	}
-	return text
-}
-
-// cutOut cuts a name out of a text of US-ASCII, in any case of letters.
-func cutOut(text, name string) string {
-	var kept strings.Builder
-	lower, name := strings.ToLower(text), strings.ToLower(name)
-	for {
-		i := strings.Index(lower, name)
-		if i < 0 {
-			return kept.String() + text
-		}
-		kept.WriteString(text[:i] + "...")
-		text, lower = text[i+len(name):], lower[i+len(name):]
-	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return !strings.Contains(strings.Trim(name, "."), ".") || name == s.Client.String()
+	})
 }
