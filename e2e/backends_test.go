@@ -16,6 +16,7 @@ import (
 	"mailprofiled/internal/directory"
 	"mailprofiled/internal/directory/callahead"
 	"mailprofiled/internal/directory/ldap"
+	"mailprofiled/internal/directory/socketmap"
 	"mailprofiled/internal/directory/sql"
 )
 
@@ -59,6 +60,10 @@ func startBackend(t *testing.T, kind string) backend {
 	case "Dovecot":
 		d := must[*backendtest.Dovecot](t)(backendtest.StartDovecot(deps()))
 		b.server, b.source = d.Server, must[*callahead.Source](t)(callahead.New(callahead.Options{NextHop: "lmtp:" + d.Addr()}))
+		b.facts = false
+	case "Cyrus":
+		c := must[*backendtest.Cyrus](t)(backendtest.StartCyrus(deps()))
+		b.server, b.source = c.Server, must[*socketmap.Source](t)(socketmap.New(socketmap.Options{Map: c.Map}))
 		b.facts = false
 	}
 	t.Cleanup(func() {
@@ -115,7 +120,7 @@ func (b backend) fails(t *testing.T, when string) {
 // being asked: the answer is then failed, in time, and never the wrong one; and it is
 // right again once the backend is.
 func TestBackendsInTrouble(t *testing.T) {
-	for _, kind := range []string{"PostgreSQL", "MariaDB", "slapd", "Dovecot"} {
+	for _, kind := range []string{"PostgreSQL", "MariaDB", "slapd", "Dovecot", "Cyrus"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel() // each waits more than it works
 			b := startBackend(t, kind)

@@ -37,6 +37,9 @@ func askedBackend(t *testing.T, kind, more string) (*backendtest.Server, string)
 	case "Dovecot":
 		d := must[*backendtest.Dovecot](t)(backendtest.StartDovecot(deps()))
 		server, keys = d.Server, fmt.Sprintf("directory.source = \"callahead\"\ndirectory.callahead = \"lmtp:%s\"\n", d.Addr())
+	case "Cyrus":
+		c := must[*backendtest.Cyrus](t)(backendtest.StartCyrus(deps()))
+		server, keys = c.Server, fmt.Sprintf("directory.source = \"socketmap\"\ndirectory.socketmap = %q\n", c.Map)
 	}
 	t.Cleanup(func() { check(t, server.Stop()) })
 	return server, keys
@@ -47,7 +50,7 @@ func askedBackend(t *testing.T, kind, more string) (*backendtest.Server, string)
 // mail: whoever was known is taken throughout, by what was last known of him; nobody is
 // refused or taken by mistake; and who is unknown is refused again once it is back.
 func TestUnknownUsersByBackends(t *testing.T) {
-	for _, kind := range []string{"PostgreSQL", "MariaDB", "slapd", "Dovecot"} {
+	for _, kind := range []string{"PostgreSQL", "MariaDB", "slapd", "Dovecot", "Cyrus"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel() // each waits more than it works
 			server, keys := askedBackend(t, kind, "")

@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ type Server struct {
 	dir   string
 	root  string // where .ci/deps has unpacked it
 	user  bool   // runs as nobody
+	env   []string
 	argv  []string
 	ready string // is in its log when it serves; "" where a connection says so
 
@@ -54,7 +56,12 @@ type Server struct {
 
 // newServer makes a folder and picks a port. deps is the project's build/deps.
 func newServer(deps, name string, user bool) (*Server, error) {
-	root, err := filepath.Abs(filepath.Join(deps, "backends"))
+	return newServerFrom(filepath.Join(deps, "backends"), name, user)
+}
+
+// newServerFrom is newServer for packages that are unpacked in a folder of their own.
+func newServerFrom(root, name string, user bool) (*Server, error) {
+	root, err := filepath.Abs(root)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +101,7 @@ func (s *Server) command(argv ...string) *exec.Cmd {
 	args := append([]string{"--mount", "--propagation", "private", "sh", "-c", script, s.root}, argv...)
 	cmd := exec.Command("unshare", args...)
 	cmd.Dir = s.dir
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=" + s.dir}
+	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=" + s.dir}, s.env...)
 	cmd.Stdout, cmd.Stderr = s.Log, s.Log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
@@ -162,68 +169,100 @@ func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.It
 
 // Pause stops it and all its children in the midst of what they do; Resume lets them
 // go on.
-func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() error { _, err := s.signal(syscall.SIGSTOP); return err }
 
 // Resume is the end of Pause.
-func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
+func (s *Server) Resume() error { _, err := s.signal(syscall.SIGCONT); return err }
 
-// Kill ends it and all its children at once, without a goodbye.
+// Kill ends it and all its children at once, without a goodbye, and returns when the
+// kernel has let go of what they had open: somebody else can listen at its port.
 func (s *Server) Kill() error {
 	if s.cmd == nil {
 		return nil
 	}
-	err := s.signal(syscall.SIGKILL)
+	// First all stand still: a master that sees its child die begins another, which
+	// would outlive it and keep the port.
+	_, err := s.signal(syscall.SIGSTOP)
+	all, kerr := s.signal(syscall.SIGKILL)
 	<-s.gone
 	if s.guard != nil {
 		s.guard.Release()
 	}
 	s.cmd, s.guard = nil, nil
-	return err
+	return errors.Join(err, kerr, ended(all))
 }
 
 // Stop ends it, and removes its folder.
 func (s *Server) Stop() error { return errors.Join(s.Kill(), os.RemoveAll(s.dir)) }
 
-// signal sends one to the server and to all below it: some have sessions of their own,
-// and new ones come while we look, until all stand still.
-func (s *Server) signal(sig syscall.Signal) error {
-	sent := map[int]bool{}
+// signal sends one to the server and to all below it, and names them: some have
+// sessions of their own, and new ones come while we look, until all stand still.
+func (s *Server) signal(sig syscall.Signal) (sent []int, err error) {
 	for {
-		fresh := false
+		before := len(sent)
 		for _, pid := range family(s.cmd.Process.Pid) {
-			if sent[pid] {
+			if slices.Contains(sent, pid) {
 				continue
 			}
-			sent[pid], fresh = true, true
+			sent = append(sent, pid)
 			if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return err
+				return sent, err
 			}
 		}
-		if !fresh {
-			return nil
+		if len(sent) == before {
+			return sent, nil
 		}
 	}
+}
+
+// ended returns when processes that were killed have ended. Those that are no children
+// of ours nobody else waits for.
+func ended(pids []int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startWait)
+	defer cancel()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for _, pid := range pids {
+		for {
+			if _, alive := parentOf(pid); !alive {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("process %d was killed, and is still there", pid)
+			case <-tick.C:
+			}
+		}
+	}
+	return nil
+}
+
+// parentOf gives the parent of a process; false where it has ended.
+func parentOf(pid int) (parent int, alive bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false
+	}
+	// "pid (name) state ppid ...": the name may hold anything.
+	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(f) < 2 || f[0] == "Z" || f[0] == "X" {
+		return 0, false
+	}
+	parent, err = strconv.Atoi(f[1])
+	return parent, err == nil
 }
 
 // family lists a process and all below it, the deepest first: with their parents gone
 // they could not be found.
 func family(pid int) []int {
 	children := map[int][]int{}
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is well formed
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
+	folders, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well formed
+	for _, folder := range folders {
+		child, err := strconv.Atoi(filepath.Base(folder))
 		if err != nil {
-			continue // it has ended since
-		}
-		// "pid (name) state ppid ...": the name may hold anything.
-		_, after, _ := strings.Cut(string(text), ") ")
-		f := strings.Fields(after)
-		child, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil || len(f) < 2 || f[0] == "Z" {
 			continue
 		}
-		parent, err := strconv.Atoi(f[1])
-		if err == nil {
+		if parent, alive := parentOf(child); alive {
 			children[parent] = append(children[parent], child)
 		}
 	}
