@@ -97,9 +97,17 @@ func TestThePageInABrowser(t *testing.T) {
 			{"why-nothing", shownPage(t, pagetest.Empty(), page.Access{}) + "why?id=zzzz", []string{"Nothing was found", "no record of such a visit"}},
 			{"tail", shownPage(t, pagetest.Full(), page.Access{}) + "tail", []string{"Verdicts as they are given", "reject 550", "203.0.113.45", "rdns-dynamic", "The look has ended"}},
 			{"tail-hostile", shownPage(t, pagetest.Hostile(), page.Access{}) + "tail", []string{"Verdicts as they are given", `\u{202e}gnp.exe`}},
+			{"finding", shownPage(t, pagetest.Full(), page.Access{}) + "finding?id=rdns-missing", []string{"rdns-missing", "Last 7 days", "answers"}},
+			{"finding-nothing", shownPage(t, pagetest.Hostile(), page.Access{}) + "finding?id=%3Cscript%3E" + strings.Repeat("x", 150), []string{"<script>xxx", "not found within a week"}},
 			{"act", actPage(t), []string{"Raise a limit", "Release an account", "Allow a server", "Forget a server", "It was spam"}},
 			{"form", shownPage(t, pagetest.Full(), page.Access{Token: pageToken}), []string{"Token"}},
 		},
+	}
+	calm := pagetest.Full()
+	calm.Trouble, calm.S.Config.Refused = nil, nil
+	job["pictures"] = []map[string]any{ // docs/pictures/make takes them
+		{"name": "page", "url": shownPage(t, calm, page.Access{}), "width": 1260, "height": 900, "scheme": "light"},
+		{"name": "page-why", "url": shownPage(t, calm, page.Access{}) + "why?id=0dzl1rikxpq7", "width": 1000, "height": 960, "scheme": "dark"},
 	}
 	allowed := filepath.Join(t.TempDir(), "allowed.txt")
 	if err := os.WriteFile(allowed, nil, 0o600); err != nil {
@@ -146,7 +154,7 @@ func TestThePageInABrowser(t *testing.T) {
 	if text, err := os.ReadFile(allowed); err != nil || strings.Count(string(text), "\n") != 1 || !strings.Contains(string(text), "ticket 4711; by page, 127.0.0.1:") {
 		t.Errorf("%v, allowed are:\n%s", err, text)
 	}
-	if want := 11*5 + 2; err != nil || good != want {
+	if want := 13*5 + 2; err != nil || good != want {
 		t.Errorf("%d looks were good, want %d: %v", good, want, err)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -56,9 +57,11 @@ func TestShownFlagsExist(t *testing.T) {
 		return stdout.String()
 	}
 	files := []string{"../../README.md", "../../CHANGELOG.md"}
-	for _, name := range must(os.ReadDir("../../docs")) {
-		files = append(files, "../../docs/"+name.Name())
+	documents := must(filepath.Glob("../../docs/*.md"))
+	if len(documents) == 0 {
+		t.Fatal("no documents in docs")
 	}
+	files = append(files, documents...)
 	for _, file := range files {
 		text := string(must(os.ReadFile(file)))
 		for _, m := range flagged.FindAllStringSubmatch(strings.ReplaceAll(text, "\\\n", " "), -1) {

@@ -1,6 +1,6 @@
 // Looks at pages in a real Chromium: node look.mjs JOB, where JOB is a JSON file
 // {"chromium": PATH, "modules": DIR, "shots": DIR, "scenes": [{"name", "url", "has": [TEXT...]}],
-// "poor": URL, "door": {"url", "token", "has", "client", "forger"}}.
+// "pictures": [{"name", "url", "width", "height", "scheme"}], "poor": URL, "door": {"url", "token", "has", "client", "forger"}}.
 // Each scene is opened at two widths, light and dark, with scripts and without.
 // One line for each look: "ok NAME" or "FAIL NAME: why". Exit code 1 if any failed.
 import { createRequire } from "node:module";
@@ -85,6 +85,13 @@ async function look(scene, width, colorScheme) {
 	tell(`${scene.name}-${width}-${colorScheme}`, await examine(scene, width, colorScheme));
 }
 
+// picture takes one for the README: what a window of that size shows.
+async function picture(p) {
+	const { context, page } = await open(p, { viewport: { width: p.width, height: p.height }, colorScheme: p.scheme });
+	await page.screenshot({ path: join(job.shots, p.name + ".png") });
+	await context.close();
+}
+
 // mind makes sure that a poor page is complained of: a look that sees nothing is none.
 async function mind(url) {
 	const seen = await examine({ name: "poor", url, has: ["not there"] }, 360, "dark");
@@ -160,6 +167,7 @@ try {
 		for (const width of [360, 1400]) for (const scheme of ["light", "dark"]) await look(scene, width, scheme);
 		await plain(scene);
 	}
+	for (const p of job.pictures) await picture(p);
 	await mind(job.poor);
 	await enter(job.door);
 } catch (e) {

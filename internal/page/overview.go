@@ -49,10 +49,11 @@ const (
 
 // A part is a count, and its share of something.
 type part struct {
-	Name  string
+	Name  string // its class in the picture
+	Label string // for people
 	Count uint64
 	Share float64 // 0 to 1
-	Bar   float64 // width, 0 to 100
+	Of    bool    // the share is told
 }
 
 func (p *Page) overview(b *bytes.Buffer) error      { return render(b, "overview.html", p.look(0)) }

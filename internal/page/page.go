@@ -110,6 +110,7 @@ func New(o Options) *Page {
 	p.show("/{$}", "text/html; charset=utf-8", p.overview)
 	p.show("/every/30", "text/html; charset=utf-8", p.overviewEvery)
 	p.mux.HandleFunc("GET /why", p.why)
+	p.mux.HandleFunc("GET /finding", p.finding)
 	p.serveAPI()
 	p.mux.HandleFunc("POST /login", p.login)
 	p.mux.HandleFunc("POST /logout", p.logout)

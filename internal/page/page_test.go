@@ -72,7 +72,7 @@ func atWork() *pagetest.Source {
 // TestStrangersWriteNoMarkup: nothing that strangers name becomes an element, an
 // attribute or a character that is not seen, and no text is long.
 func TestStrangersWriteNoMarkup(t *testing.T) {
-	for _, path := range []string{"/", "/why?id=0dzl", "/why?n=20&id=", "/why?from=x"} {
+	for _, path := range []string{"/", "/why?id=0dzl", "/why?n=20&id=", "/why?from=x", "/finding?id=rdns-missing"} {
 		t.Run(path, func(t *testing.T) { writeNoMarkup(t, path) })
 	}
 }

@@ -22,6 +22,7 @@ var words = template.FuncMap{
 	"style":   func() string { return styleFile.path }, "icon": func() string { return iconFile.path },
 	"count": count, "share": share,
 	"filled":  func(part, of int) float64 { return 100 * min(1, float64(part)/float64(max(of, 1))) },
+	"percent": func(share float64) float64 { return 100 * share },
 	"left":    func(of, part int) int { return max(0, of-part) },
 	"join":    func(all []string) string { return shown(strings.Join(all, ", ")) },
 	"cut":     func(text string) string { return clip(text, 320) },
@@ -99,11 +100,11 @@ func share(part, of uint64) string {
 	return fmt.Sprintf("%.0f\u202f%%", 100*float64(part)/float64(of))
 }
 
-// times writes the first of some counts: "continue -> reject 7, ...".
+// times writes the first of some counts: "continue → reject 7, …".
 func times(all []admin.Count) string {
 	var parts []string
 	for _, c := range all[:min(len(all), maxTimes)] {
-		parts = append(parts, shown(c.Name)+" "+num(c.Times))
+		parts = append(parts, strings.ReplaceAll(shown(c.Name), "->", "\u2192")+" "+num(c.Times))
 	}
 	if len(all) > maxTimes {
 		parts = append(parts, "\u2026")

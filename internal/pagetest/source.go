@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -123,7 +124,11 @@ func (s *Source) Tail() (*logging.Watcher, error) {
 	logger := slog.New(tap.Over(logging.Discard().Handler(), "verdict"))
 	for _, v := range s.Visits {
 		for _, r := range v.Recipients {
-			logger.Info("verdict", "id", v.ID, "client", v.Client, "helo", v.Helo, "from", v.From, "rcpt", r.Rcpt, "action", r.Action, "code", r.Code, "findings", v.Findings[0].ID)
+			line := []any{"id", v.ID, "client", v.Client, "helo", v.Helo, "from", v.From, "rcpt", r.Rcpt, "action", r.Action}
+			if r.Code != 0 { // the log leaves out what is not there
+				line = append(line, "code", r.Code)
+			}
+			logger.Info("verdict", append(line, "findings", v.Findings[0].ID)...)
 		}
 	}
 	return w, nil
@@ -141,7 +146,7 @@ func Empty() *Source {
 		Store: admin.Store{Path: "/var/lib/mailprofiled", Kept: true, Bytes: 4096},
 		Lists: []admin.DNSList{}, Local: []admin.LocalRule{}, Geo: []admin.Database{},
 	}
-	s.Resolver(resolver.Stats{Servers: []resolver.ServerStats{{Up: true}}})
+	s.Resolver(resolver.Stats{Servers: []resolver.ServerStats{{Addr: netip.MustParseAddrPort("127.0.0.1:53"), Up: true}}})
 	return &Source{S: s, L: &admin.Limits{Now: Noon, Mode: "monitor", Limits: []admin.Limit{}}, Top: &admin.Top{All: true}, Near: &admin.NearAccounts{Now: Noon, Share: 0.8, All: true},
 		B: &admin.BlockedAccounts{Now: Noon, Mode: "monitor", Accounts: []admin.BlockedAccount{}}, H: &admin.Suspects{}, T: trend.New()}
 }
@@ -235,18 +240,29 @@ func Full() *Source {
 // aWeek is of mail that has its tides, and a storm of junk last night.
 func aWeek(findings map[string]uint64) *trend.Trend {
 	t, counters := trend.New(), map[string]uint64{}
-	const step = 5 * time.Minute
-	for at := Noon.Add(-7 * 24 * time.Hour); !at.After(Noon); at = at.Add(step) {
-		tide := 1 + 0.7*math.Sin(2*math.Pi*(float64(at.Hour())+float64(at.Minute())/60-9)/24)
-		junk := 1.0
-		if ago := Noon.Sub(at); ago > 9*time.Hour && ago < 11*time.Hour {
-			junk = 4
+	step := 5 * time.Minute
+	for at := Noon.Add(-7 * 24 * time.Hour); at.Before(Noon); at = at.Add(step) {
+		hours, ago := float64(at.Unix())/3600, Noon.Sub(at)
+		if ago <= time.Hour {
+			step = time.Minute
 		}
-		counters["continue"] += uint64(400 * tide)
-		counters["tempfail"] += uint64(40 * junk)
-		counters["reject"] += uint64(140*junk + 20*tide)
+		times := step.Minutes()
+		tide := func(shift float64) float64 { return 1 + 0.7*math.Sin(2*math.Pi*(hours-9+shift)/24) }
+		gust := 1 + 0.25*math.Sin(hours*9.7)*math.Sin(hours*3.1)
+		junk := gust
+		if ago > 9*time.Hour && ago < 11*time.Hour {
+			junk *= 4
+		}
+		counters["continue"] += uint64(80 * tide(0) * gust * times)
+		counters["tempfail"] += uint64(8 * junk * times)
+		counters["reject"] += uint64((28*junk + 4*tide(0)) * times)
 		for id, n := range findings {
-			counters[id] += uint64(float64(n%(1<<30)) / 2000 * tide * junk)
+			strange := float64(len(id) % 5)
+			with := tide(strange) * gust
+			if strange > 2 {
+				with = junk
+			}
+			counters[id] += uint64(float64(n%(1<<30)) / 10000 * with * times)
 		}
 		t.Note(at, counters)
 	}
