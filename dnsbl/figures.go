@@ -41,8 +41,8 @@ func speaks(m Match) bool { return m.Code != nil && (m.Code.Kind == Listed || m.
 type strange struct {
 	n      atomic.Uint64
 	last   atomic.Pointer[netip.Addr]
-	toldAt atomic.Int64  // when the log was told, in nanoseconds; 0: never
-	told   atomic.Uint64 // how many there were then
+	toldAt atomic.Pointer[time.Time] // when the log was told; nil: never
+	told   atomic.Uint64             // how many there were then
 }
 
 // tellStrange is how far apart lines about the undeclared answers of one list are.
@@ -63,7 +63,10 @@ func (s *strange) saw(addr netip.Addr, now time.Time) (since uint64, tell bool) 
 	n := s.n.Add(1)
 	s.last.Store(&addr)
 	last := s.toldAt.Load()
-	if last != 0 && now.UnixNano()-last < int64(tellStrange) || !s.toldAt.CompareAndSwap(last, now.UnixNano()) {
+	if last != nil && now.Sub(*last) < tellStrange {
+		return 0, false
+	}
+	if told := now; !s.toldAt.CompareAndSwap(last, &told) {
 		return 0, false
 	}
 	return n - s.told.Swap(n), true

@@ -61,7 +61,7 @@ func (h *Health) Snapshot() []Standing {
 		}
 		all[i] = Standing{List: w.id, Condition: m.state, Counts: w.counts.Load(), Reason: m.reason, Remedy: m.remedy,
 			Since: m.since, Tested: w.tested, NextTest: w.next}
-		if to := time.Unix(0, w.missedTo.Load()); Absence(w.absence.Load())&Missed != 0 && w.list.Load().Lift() < 0 && now.Before(to) {
+		if to := now.Add(time.Duration(w.missedTo.Load() - h.at(now))); Absence(w.absence.Load())&Missed != 0 && w.list.Load().Lift() < 0 && now.Before(to) {
 			all[i].Missed = to
 		}
 		if m.state == Untested && m.remedy != "" && h.outage() {

@@ -32,6 +32,7 @@ type Health struct {
 	log     *slog.Logger
 	changed func(Change)
 	seed    uint64        // of the sketches
+	born    time.Time     // what the times kept as numbers are counted from, see at
 	wake    chan struct{} // the loop has something to do; of capacity 1
 	roster  atomic.Pointer[roster]
 
@@ -70,10 +71,10 @@ type watched struct {
 	print      [sha256.Size]byte // of zone and key: one that changed is another list
 	counts     atomic.Bool       // the state is Up, and the resolver is not suspended
 	absence    atomic.Uint32     // an Absence; Missed holds until missedTo
-	missedTo   atomic.Int64      // in nanoseconds; 0 while it counts
+	missedTo   atomic.Int64      // by Health.at; 0 while it counts
 	generation atomic.Uint32     // see Generation
 	failing    atomic.Bool       // the last answer failed
-	heard      atomic.Int64      // when there was an answer, in nanoseconds
+	heard      atomic.Int64      // when there was an answer, by Health.at
 	leaps      atomic.Bool       // its share jumped, in this window or up to the last one's end
 	figures    figures
 	clean      share // of clients with no other fault
@@ -108,7 +109,7 @@ type owed struct {
 
 // NewHealth makes a Health that watches no list yet.
 func NewHealth(o HealthOptions) *Health {
-	h := &Health{log: o.Logger, changed: o.Changed, seed: rand.Uint64(), wake: make(chan struct{}, 1)}
+	h := &Health{log: o.Logger, changed: o.Changed, seed: rand.Uint64(), born: time.Now(), wake: make(chan struct{}, 1)}
 	h.ended = make(chan struct{})
 	h.resolver.state, h.outside.wanted = Up, true // so that it is known what a failure means
 	h.roster.Store(newRoster(nil))
@@ -126,6 +127,10 @@ func newRoster(all []*watched) *roster {
 	return t
 }
 
+// at is a time as a number: nanoseconds since the Health was made. Unlike a time since
+// 1970 it does not jump when somebody sets the clock.
+func (h *Health) at(t time.Time) int64 { return int64(t.Sub(h.born)) }
+
 // Use says which lists are in use from now on, in which order, whom to ask, and
 // how often to test. A list that was in use keeps its state and its figures,
 // unless its zone or its key changed; any other one is Untested and does not
@@ -140,7 +145,7 @@ func (h *Health) Use(lists []List, asker Asker, every time.Duration) {
 		if len(all) == maxWatched {
 			break // the rest is never tested, so it never counts
 		}
-		w, was := old.keep(lists[i])
+		w, was := old.keep(lists[i], h.at(time.Now().Add(missedFor)))
 		if slices.ContainsFunc(all, func(x *watched) bool { return x.id == w.id }) {
 			continue
 		}
@@ -164,8 +169,9 @@ func (h *Health) Use(lists []List, asker Asker, every time.Duration) {
 	h.poke()
 }
 
-// keep is the list as it was watched before, with its place, or a new one and -1.
-func (t *roster) keep(l List) (*watched, int) {
+// keep is the list as it was watched before, with its place, or a new one, which is
+// missed until then, and -1.
+func (t *roster) keep(l List, missedTo int64) (*watched, int) {
 	if len(l.order) != len(l.Codes) {
 		l.compile()
 	}
@@ -179,7 +185,7 @@ func (t *roster) keep(l List) (*watched, int) {
 		}
 		w.list.Store(&l)
 		w.absence.Store(uint32(Missed))
-		w.missedTo.Store(time.Now().Add(missedFor).UnixNano())
+		w.missedTo.Store(missedTo)
 		for i := range w.confirms {
 			w.confirms[i].turn = make(chan struct{}, 1)
 		}
@@ -219,7 +225,7 @@ func (h *Health) Absence(id string) Absence {
 		return 0
 	}
 	a := Absence(w.absence.Load())
-	if a&Missed != 0 && time.Now().UnixNano() >= w.missedTo.Load() {
+	if a&Missed != 0 && h.at(time.Now()) >= w.missedTo.Load() {
 		a &^= Missed
 	}
 	return a
@@ -265,7 +271,7 @@ func (h *Health) Saw(a *Answer) {
 	}
 	if a.State != Unknown {
 		if !a.Stale {
-			w.heard.Store(time.Now().UnixNano())
+			w.heard.Store(h.at(time.Now()))
 		}
 		if w.failing.Load() && !a.Stale {
 			h.settle(w, func(time.Time) (Change, bool) { w.state.answered(); return Change{}, false })
@@ -363,7 +369,7 @@ func (h *Health) mark(w *watched) {
 	case counts:
 		w.missedTo.Store(0)
 	case w.missedTo.Load() == 0:
-		w.missedTo.Store(time.Now().Add(missedFor).UnixNano())
+		w.missedTo.Store(h.at(time.Now().Add(missedFor)))
 	}
 	w.absence.Store(uint32(absence)) // before it ceases to count: it is one of both
 	w.counts.Store(counts)

@@ -191,7 +191,7 @@ func (h *Health) together(w *watched) bool {
 // othersAnswer reports whether most of those that run other lists in use have answered
 // since this one fails. The lock is held.
 func (h *Health) othersAnswer(w *watched) bool {
-	others, answer := h.others(w, func(x *watched) bool { return x.heard.Load() > w.state.failing.UnixNano() })
+	others, answer := h.others(w, func(x *watched) bool { return x.heard.Load() > h.at(w.state.failing) })
 	return !w.state.failing.IsZero() && 2*answer > others
 }
 

@@ -165,7 +165,7 @@ func (h *Health) test(ctx context.Context, w *watched) {
 			return Change{}, false
 		})
 	default:
-		w.heard.Store(time.Now().UnixNano())
+		w.heard.Store(h.at(time.Now()))
 		h.settle(w, func(now time.Time) (Change, bool) {
 			c, changed := w.state.passed(now)
 			if w.state.state == Up {
