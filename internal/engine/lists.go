@@ -151,10 +151,14 @@ func (v *Visit) unheard(all bool) []listHit {
 // to each list.
 const maxListNames = 3
 
+// allPTRNames is how many PTR names profile.RDNS has room for: a client with so many
+// may have more.
+const allPTRNames = 10
+
 // ptrSubjects are the names to ask about. It reports whether they are all that the
-// client has: no look-up failed, none was answered by the past alone.
+// client has: no look-up failed, none was answered by the past alone, none was left out.
 func ptrSubjects(r *profile.RDNS) (subjects []dnsbl.Subject, all bool) {
-	all = r.Outcome != profile.Failed && !r.Stale && !forwardFailed(*r)
+	all = r.Outcome != profile.Failed && !r.Stale && !forwardFailed(*r) && len(r.Names) < allPTRNames
 	for _, name := range r.Names {
 		switch {
 		case name.Forward != profile.Confirmed:

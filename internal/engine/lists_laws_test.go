@@ -345,3 +345,77 @@ func TestManyHitsLoseNoLift(t *testing.T) {
 		t.Errorf("with wl lost: %v: %s", a.Action, h.findings())
 	}
 }
+
+// TestAllPTRNames: which names are asked about, and whether an allow list might know the
+// client by one that is not (law 2).
+func TestAllPTRNames(t *testing.T) {
+	names := func(n int, forward profile.Forward) (all []profile.PTR) {
+		for i := range n {
+			all = append(all, profile.PTR{Name: fmt.Sprintf("mail%d.good.example", i), Forward: forward})
+		}
+		return all
+	}
+	found := func(names ...[]profile.PTR) profile.RDNS {
+		return profile.RDNS{Outcome: profile.Found, Names: slices.Concat(names...)}
+	}
+	old := found(names(1, profile.Confirmed))
+	old.Stale = true
+	for _, tt := range []struct {
+		name  string
+		rdns  profile.RDNS
+		asked int
+		all   bool
+	}{
+		{"one name", found(names(1, profile.Confirmed)), 1, true},
+		{"none", profile.RDNS{Outcome: profile.NoName}, 0, true},
+		{"nobody knows", profile.RDNS{Outcome: profile.Failed}, 0, false},
+		{"a name of the past", old, 1, false},
+		{"as many as are asked about", found(names(3, profile.Confirmed)), 3, true},
+		{"one more", found(names(4, profile.Confirmed)), 3, false},
+		{"one more, which leads elsewhere", found(names(3, profile.Confirmed), names(1, profile.Mismatch)), 3, true},
+		{"one more, of which nobody knows where it leads", found(names(3, profile.Confirmed), names(1, profile.ForwardFailed)), 3, false},
+		{"as many as are kept, all leading elsewhere", found(names(10, profile.Mismatch)), 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if asked, all := ptrSubjects(&tt.rdns); len(asked) != tt.asked || all != tt.all {
+				t.Errorf("%d names, all: %v; want %d, %v", len(asked), all, tt.asked, tt.all)
+			}
+		})
+	}
+}
+
+// TestPoisonWhileThePartnerIsSilent: of two allow lists that spoke for a client whom bl
+// lists, one says that it lies and the other says nothing. Nobody is refused whom the
+// silent one could lift.
+func TestPoisonWhileThePartnerIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := watchedLists(t, tested(t, "bl", 12, dnsbl.Connect), tested(t, "wl", -20, dnsbl.Connect), tested(t, "partner", -20, dnsbl.Connect))
+		is := func(when string, last int, want profile.Action) {
+			t.Helper()
+			addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(last)})
+			if a := h.deliver(Client{Addr: addr}, "mail.good.example", fromGood, toUser); a.Action != want {
+				t.Errorf("%s, client %d: %v, want %v: %s", when, last, a.Action, want, h.findings())
+			}
+		}
+		h.zones.set(".2.0.192.bl.test", "127.0.0.2")
+		h.zones.set(".2.0.192.wl.test", "127.0.0.2")
+		h.zones.set("20.2.0.192.partner.test", "127.0.0.2")
+		is("both are well", 20, profile.Continue)
+		is("both are well", 21, profile.Continue)
+		h.zones.set(".2.0.192.wl.test", "127.0.0.10")
+		h.zones.set(".wl.test", "127.0.0.10")
+		h.zones.set("2.0.0.127.wl.test", "127.0.0.10")
+		h.zones.set(".partner.test", "servfail")
+		h.zones.set("2.0.0.127.partner.test", "servfail")
+		for i := range 60 {
+			is("one lies and one is silent", 30+i, profile.TempFail)
+			time.Sleep(time.Second)
+		}
+		if wl, partner := h.standing(t, "wl"), h.standing(t, "partner"); wl.Condition != dnsbl.Suspended || partner.Condition != dnsbl.Silent {
+			t.Errorf("wl is %v, partner %v", wl.Condition, partner.Condition)
+		}
+		is("the silent one spoke for it", 20, profile.Continue)
+		is("the silent one has nothing on it, and a liar's old word is none", 21, profile.Reject)
+		is("nobody knows", 200, profile.TempFail)
+	})
+}
