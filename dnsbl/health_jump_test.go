@@ -74,3 +74,25 @@ func distinctClients(h *Health) func() netip.Addr {
 		}
 	}
 }
+
+// A list that stays mad must not soon be taken for one that always hit so many.
+func TestAJumpIsNotSoonUsual(t *testing.T) {
+	share := share{}
+	window := func(hits uint, leapt bool) {
+		for bit := range hits {
+			share.hits.add(bit)
+		}
+		share.close(100, true, leapt)
+	}
+	window(5, false)
+	for i := range 3 {
+		window(100, true)
+		for bit := range uint(100) {
+			share.hits.add(bit)
+		}
+		if !share.jumped(100, cleanLeast, cleanMore) {
+			t.Errorf("%s are usual after %d windows of a jump", percent(share.before()), i+1)
+		}
+		share.hits.reset()
+	}
+}

@@ -266,6 +266,13 @@ func TestConfirm(t *testing.T) {
 			t.Error("no answer is no confirmation, and no evidence")
 		}
 		w.pass(confirmApart)
+		old := noRecord()
+		old.Stale = true
+		w.asker.set(below("a.example.org", slow(old)))
+		if w.Confirm(t.Context(), "a", IP4) || !w.Counts("a") {
+			t.Error("an answer of the past is no confirmation, and no evidence")
+		}
+		w.pass(confirmApart)
 		w.asker.set(below("a.example.org", slow(found("127.0.0.2"))))
 		if w.Confirm(t.Context(), "a", IP4) {
 			t.Error("a list that lists everything is confirmed")

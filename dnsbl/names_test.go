@@ -37,6 +37,7 @@ func TestAddressesAreAsked(t *testing.T) {
 		{"loopback", "spamcop", "127.0.0.2", ""},
 		{"link-local", "spamcop", "169.254.1.1", ""},
 		{"carrier-grade NAT", "spamcop", "100.64.0.1", ""},
+		{"its last address", "spamcop", "100.127.255.255", ""},
 		{"next to it", "spamcop", "100.128.0.1", "1.0.128.100.bl.spamcop.net"},
 		{"multicast", "spamcop", "224.0.0.1", ""},
 		{"reserved", "spamcop", "240.0.0.1", ""},
@@ -51,6 +52,7 @@ func TestAddressesAreAsked(t *testing.T) {
 		{"IPv6 link-local", "spamhaus-zen", "fe80::1%eth0", ""},
 		{"unique local", "spamhaus-zen", "fd00::1", ""},
 		{"site-local", "spamhaus-zen", "fec0::1", ""},
+		{"the last of site-local", "spamhaus-zen", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ""},
 		{"IPv6 multicast", "spamhaus-zen", "ff02::1", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
