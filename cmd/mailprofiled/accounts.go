@@ -82,7 +82,7 @@ func (c controlCommand) runNamed(args []string, needed bool, check func(name str
 		err = check(name)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "mailprofiled %s: %v; try \"mailprofiled %s --help\"\n", c.fs.Name(), err, c.fs.Name())
+		misused(c.fs, err, stderr)
 		return exitMisuse
 	}
 	return c.talk(stderr, func(ctx context.Context, daemon *admin.Client) (int, error) { return ask(ctx, daemon, name) })
@@ -112,7 +112,7 @@ Tells since when an account is known, its plan, how much of each limit it has us
 and when there is room again, and the exceptions that hold for it. It changes nothing.`
 
 func runAccountsShow(args []string, stdout, stderr io.Writer) int {
-	c := newControlCommand("accounts show", accountsShowHelp)
+	c := newControlCommand("accounts show NAME", accountsShowHelp)
 	return c.runNamed(args, true, nil, stdout, stderr, func(ctx context.Context, daemon *admin.Client, name string) (int, error) {
 		a, err := daemon.Account(ctx, name)
 		switch {
@@ -134,7 +134,7 @@ A higher maximum stays. It holds at once and outlives restarts where state is ke
 what is to last is better written into the configuration ([[accounts.exception]]).`
 
 func runAccountsRaise(args []string, stdout, stderr io.Writer) int {
-	g := newGrantCommand("accounts raise", accountsRaiseHelp)
+	g := newGrantCommand("accounts raise NAME", accountsRaiseHelp)
 	limit := g.fs.String("limit", "", "the `MAX/WINDOW`, such as 500/24h; needed")
 	return g.runGrant(args, stdout, stderr, func() (err error) {
 		g.grant.Max, g.grant.Window, err = parseAllowance(*limit)
@@ -147,7 +147,7 @@ Exempts one account, or all of a --plan or --domain in place of NAME, from the l
 per account, or from one --of them: its mail is not even counted.`
 
 func runAccountsExempt(args []string, stdout, stderr io.Writer) int {
-	return newGrantCommand("accounts exempt", accountsExemptHelp).runGrant(args, stdout, stderr, func() error { return nil })
+	return newGrantCommand("accounts exempt NAME", accountsExemptHelp).runGrant(args, stdout, stderr, func() error { return nil })
 }
 
 // A grantCommand is one that makes an exception.
@@ -245,7 +245,7 @@ Takes back the exceptions for one account, or for a --plan or --domain in place 
 NAME, that were made by "accounts raise" or "exempt". Those of the configuration stay.`
 
 func runAccountsUnraise(args []string, stdout, stderr io.Writer) int {
-	g := grantCommand{newControlCommand("accounts unraise", accountsUnraiseHelp), new(admin.Grant)}
+	g := grantCommand{newControlCommand("accounts unraise NAME", accountsUnraiseHelp), new(admin.Grant)}
 	g.whom()
 	return g.runNamed(args, false, g.one, stdout, stderr, func(ctx context.Context, daemon *admin.Client, _ string) (int, error) {
 		changed, err := daemon.Unraise(ctx, *g.grant)
@@ -269,7 +269,7 @@ signs that it is stolen; what is usual for it stays. What is under way still cou
 recipient's domain, are left as they are.`
 
 func runAccountsReset(args []string, stdout, stderr io.Writer) int {
-	c := newControlCommand("accounts reset", accountsResetHelp)
+	c := newControlCommand("accounts reset NAME", accountsResetHelp)
 	return c.runNamed(args, true, nil, stdout, stderr, func(ctx context.Context, daemon *admin.Client, name string) (int, error) {
 		changed, err := daemon.Reset(ctx, name)
 		switch {

@@ -26,15 +26,12 @@ const (
 )
 
 func runAttach(args []string, stdout, stderr io.Writer) int {
-	mta := ""
-	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
-		mta, args = args[0], args[1:]
-	}
 	fs := newFlags("attach postfix|sendmail", attachHelp)
 	path := fs.String("config", defaultConfig, "the configuration, a `FILE`; conf.d/*.toml beside it is read too")
 	postfix := fs.String("postfix", "", "the configuration `DIRECTORY` of Postfix; usually that which postconf knows")
 	mc := fs.String("mc", sendmailMC, "the `FILE` that sendmail.cf is made of")
-	if code, ok := parse(fs, args, stdout, stderr); !ok {
+	mta, code, ok := parseWord(fs, args, stdout, stderr)
+	if !ok {
 		return code
 	}
 	if mta != "postfix" && mta != "sendmail" {

@@ -17,11 +17,11 @@ const accountsBlockHelp = `
 Keeps an account from sending: from its next recipient on, also in sessions that are
 open, and at the end of a message that is under way, its mail gets 450 4.7.1, or 550
 5.7.1 with --reject, and a sentence that names the postmaster. It can still write to postmaster, abuse and exempt.recipients. It holds until
-"accounts release", or --until then, over restarts too: the command answers when the
+"accounts release NAME", or --until then, over restarts too: the command answers when the
 block is on disk. A block that is there is changed.`
 
 func runAccountsBlock(args []string, stdout, stderr io.Writer) int {
-	c := newControlCommand("accounts block", accountsBlockHelp)
+	c := newControlCommand("accounts block NAME", accountsBlockHelp)
 	var ask admin.BlockAsk
 	c.fs.StringVar(&ask.Until, "until", "", "the last `DATE` on which it holds, UTC, such as 2026-12-31, or a time, 2026-12-31T08:00:00Z; without it until it is released")
 	c.fs.StringVar(&ask.Owner, "owner", "", "`WHO` is to be asked about it")
@@ -45,7 +45,7 @@ Lets a blocked account send again, from its next recipient on. What it has used 
 stays; "accounts reset" forgets that. The command answers when the release is on disk.`
 
 func runAccountsRelease(args []string, stdout, stderr io.Writer) int {
-	c := newControlCommand("accounts release", accountsReleaseHelp)
+	c := newControlCommand("accounts release NAME", accountsReleaseHelp)
 	return c.runNamed(args, true, nil, stdout, stderr, func(ctx context.Context, daemon *admin.Client, name string) (int, error) {
 		changed, err := daemon.Release(ctx, name)
 		if err != nil {

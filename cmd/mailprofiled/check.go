@@ -15,7 +15,8 @@ import (
 
 const checkHelp = `
 Reads the whole configuration and prints every mistake as "file:line: what;
-remedy". Warnings do not change the exit code, which is 1 if there is a mistake.`
+remedy". Warnings do not change the exit code, which is 1 if there is a mistake. Of the
+usual file root is told too what the daemon's user may not read.`
 
 // runCheck is the command check. Its problems are its result; only beside the
 // settings of --print and its like, which are the result then, warnings go to stderr.
@@ -94,6 +95,9 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(problems, p)
 		code = exitFailed
 	}
+	if *path == defaultConfig && code == exitFine {
+		code = checkAsDaemon(*path, problems, stderr)
+	}
 	if *dns && !dnsAnswers(cfg, problems) {
 		code = exitFailed
 	}
@@ -112,6 +116,23 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "%s: ok, policy %s, mode %s\n", *path, cfg.PolicyID(), mode(cfg))
 	}
 	return code
+}
+
+// checkAsDaemon looks whether the daemon's user can use what root can.
+func checkAsDaemon(path string, problems, stderr io.Writer) int {
+	name := daemonUser(path)
+	if name == "" {
+		return exitFine
+	}
+	mistakes := mistakesAs(context.Background(), name, path)
+	if len(mistakes) == 0 {
+		return exitFine
+	}
+	for _, line := range mistakes {
+		fmt.Fprintln(problems, line)
+	}
+	fmt.Fprintf(stderr, "mailprofiled check: %s for user %s, as whom the daemon runs\n", count(len(mistakes), "mistake"), name)
+	return exitFailed
 }
 
 // checkDirectory looks at the sources of the directory and the traps, prints what is

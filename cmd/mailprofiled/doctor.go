@@ -71,7 +71,7 @@ func runDoctor(args []string, stdout, stderr io.Writer) int {
 
 // doctorFacts gathers what there is to be seen.
 func doctorFacts(ctx context.Context, path, postfix, cf string) *doctor.Facts {
-	f := &doctor.Facts{Version: version, Commit: revision(), ConfigPath: path, Now: time.Now(), Built: builtTime(), User: "mailprofiled"}
+	f := &doctor.Facts{Version: version, Commit: revision(), ConfigPath: path, Now: time.Now(), Built: builtTime(), User: packagedUser}
 	_, err := os.Stat("/run/systemd/system") // sd_booted(3)
 	f.Systemd = err == nil
 	cfg, report := config.Load(path)
@@ -79,11 +79,14 @@ func doctorFacts(ctx context.Context, path, postfix, cf string) *doctor.Facts {
 	if cfg == nil {
 		f.Mistakes = texts(report.Errors)
 	}
+	if name := daemonUser(path); name != "" {
+		f.User = name
+		if cfg != nil {
+			f.MistakesAs = mistakesAs(ctx, name, path)
+		}
+	}
 	control := config.ControlSocket(path)
 	if control != "" {
-		if user, ok := ownerOf(control); ok {
-			f.User = user
-		}
 		ask, cancel := context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()
 		daemon := admin.Dial(control)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -76,23 +77,35 @@ func (d *daemon) openToMTAs() error {
 	return nil
 }
 
-// tellStrays warns where handed sockets and [[listener]] do not go together.
+// tellStrays warns where handed sockets and those of the configuration do not go
+// together.
 func (d *daemon) tellStrays() {
 	if len(d.first.Listeners) == 0 {
+		if _, named := d.first.Origin("milter.listen"); named {
+			d.tellShut("milter.listen", d.first.Milter.Listen)
+		}
 		return
 	}
-	named := make(map[string]bool)
+	var places []string
 	for _, c := range d.first.Listeners {
-		named[c.Listen] = true
+		places = append(places, c.Listen)
 	}
 	for _, l := range d.doors.mta {
-		if !named[l.place] {
+		if !slices.Contains(places, l.place) {
 			d.logger.Warn("a socket of systemd is in no [[listener]], and judged as [milter] says", "listen", l.place)
 		}
-		delete(named, l.place)
 	}
-	for place := range named {
-		d.logger.Warn("a [[listener]] is not open: systemd hands other sockets in place of all", "listen", place)
+	d.tellShut("[[listener]]", places)
+}
+
+// tellShut warns of places that the configuration names and nobody has opened.
+func (d *daemon) tellShut(key string, places []string) {
+	open := d.doors.listen()
+	for _, place := range places {
+		if !slices.Contains(open, place) {
+			d.logger.Warn("a socket of "+key+" is not open: systemd hands others in place of all", "listen", place,
+				"remedy", "make a .socket unit for it too, or systemctl disable --now those there are, and restart")
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -105,18 +106,30 @@ func usage(w io.Writer) {
 }
 
 // newFlags returns the flag set of a command; help is what follows its usage line.
-func newFlags(name, help string) *flag.FlagSet {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+func newFlags(usage, help string) *flag.FlagSet {
+	fs := flag.NewFlagSet(commandOf(usage), flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // parse prints, once and where it belongs
 	fs.Usage = func() {
 		w := fs.Output()
-		fmt.Fprintf(w, "usage: mailprofiled %s [flags]\n\n%s\n\nflags:\n", name, strings.TrimSpace(help))
+		fmt.Fprintf(w, "usage: mailprofiled %s [flags]\n\n%s\n\nflags:\n", usage, strings.TrimSpace(help))
 		fs.VisitAll(func(f *flag.Flag) {
 			value, does := flag.UnquoteUsage(f)
 			fmt.Fprintf(w, "  --%s\n        %s\n", strings.TrimSpace(f.Name+" "+value), does)
 		})
 	}
 	return fs
+}
+
+// commandOf is the name of the command of a usage such as "accounts show NAME" or
+// "attach postfix|sendmail".
+func commandOf(usage string) string {
+	words := strings.Fields(usage)
+	isName := func(w string) bool { return strings.Trim(w, "abcdefghijklmnopqrstuvwxyz") == "" }
+	n := slices.IndexFunc(words, func(w string) bool { return !isName(w) })
+	if n < 0 {
+		n = len(words)
+	}
+	return strings.Join(words[:n], " ")
 }
 
 // parse reads the flags of a command that takes no other arguments. When ok is
@@ -132,8 +145,29 @@ func parse(fs *flag.FlagSet, args []string, stdout, stderr io.Writer) (code int,
 		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "mailprofiled %s: %v; try \"mailprofiled %s --help\"\n", fs.Name(), err, fs.Name())
+		misused(fs, err, stderr)
 		return exitMisuse, false
 	}
 	return exitFine, true
+}
+
+// parseWord is parse for a command that takes one word besides its flags, before or
+// behind them; it is "" where there is none.
+func parseWord(fs *flag.FlagSet, args []string, stdout, stderr io.Writer) (word string, code int, ok bool) {
+	word, err := parseNamed(fs, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fs.SetOutput(stdout)
+		fs.Usage()
+		return "", exitFine, false
+	case err != nil:
+		misused(fs, err, stderr)
+		return "", exitMisuse, false
+	}
+	return word, exitFine, true
+}
+
+// misused tells what was wrong with the words of a command.
+func misused(fs *flag.FlagSet, err error, stderr io.Writer) {
+	fmt.Fprintf(stderr, "mailprofiled %s: %v; try \"mailprofiled %s --help\"\n", fs.Name(), err, fs.Name())
 }

@@ -19,15 +19,12 @@ plain HTML without scripts. Put them on any web server, and let replies lead the
 verdict.help_url = "https://postmaster.example.net/refused/{finding}.html"`
 
 func runPages(args []string, stdout, stderr io.Writer) int {
-	dir := ""
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		dir, args = args[0], args[1:]
-	}
 	fs := newFlags("pages DIR", pagesHelp)
 	var site pages.Site
 	fs.StringVar(&site.Name, "site", "", "the `NAME` of your site, for people")
 	fs.StringVar(&site.Contact, "contact", "", "a mail `ADDRESS` or link where to ask; without it postmaster at the domain written to")
-	if code, ok := parse(fs, args, stdout, stderr); !ok {
+	dir, code, ok := parseWord(fs, args, stdout, stderr)
+	if !ok {
 		return code
 	}
 	if dir == "" {

@@ -39,7 +39,7 @@ type replayCommand struct {
 
 func runReplay(args []string, stdout, stderr io.Writer) int {
 	c := &replayCommand{stdin: os.Stdin, stdout: stdout, stderr: stderr}
-	fs := newFlags("replay", replayHelp)
+	fs := newFlags("replay FILE...", replayHelp)
 	fs.StringVar(&c.config, "config", defaultConfig, "the `FILE` of the configuration")
 	fs.StringVar(&c.against, "against", "", "the `FILE` of another configuration, to tell what it would change")
 	fs.StringVar(&c.format, "format", "auto", "what the files are: postfix, sendmail or csv, a `NAME`; without it each tells by its beginning")
@@ -72,7 +72,7 @@ func parseFiles(fs *flag.FlagSet, args []string, stdout, stderr io.Writer) (file
 			err = errors.New(`no file is named; "-" is stdin`)
 		}
 		if err != nil {
-			fmt.Fprintf(stderr, "mailprofiled %s: %v; try \"mailprofiled %s --help\"\n", fs.Name(), err, fs.Name())
+			misused(fs, err, stderr)
 			return nil, exitMisuse, false
 		}
 		if fs.NArg() == 0 {

@@ -60,7 +60,7 @@ func needServer(name string) error {
 }
 
 func runServersShow(args []string, stdout, stderr io.Writer) int {
-	c := newControlCommand("servers show", "\nTells what is remembered of a server and its network, by its address, or of an operator,\nby its domain. Numbers halve with each memory.half_life.")
+	c := newControlCommand("servers show IP|NAME", "\nTells what is remembered of a server and its network, by its address, or of an operator,\nby its domain. Numbers halve with each memory.half_life.")
 	return c.runNamed(args, false, needServer, stdout, stderr, func(ctx context.Context, daemon *admin.Client, name string) (int, error) {
 		s, err := daemon.Server(ctx, name)
 		switch {
@@ -96,7 +96,7 @@ func runServersTop(args []string, stdout, stderr io.Writer) int {
 }
 
 func runServersForget(args []string, stdout, stderr io.Writer) int {
-	c := newControlCommand("servers forget", "\nForgets what is remembered of a server or an operator, and that it came back. Of an\naddress that its whole /24 came back is forgotten too, where that was known by it.")
+	c := newControlCommand("servers forget IP|NAME", "\nForgets what is remembered of a server or an operator, and that it came back. Of an\naddress that its whole /24 came back is forgotten too, where that was known by it.")
 	return c.runNamed(args, false, needServer, stdout, stderr, func(ctx context.Context, daemon *admin.Client, name string) (int, error) {
 		f, err := daemon.ForgetServer(ctx, name)
 		switch {
@@ -119,7 +119,7 @@ func runServersReport(args []string, stdout, stderr io.Writer) int {
 
 // reportServers sends one report, or with - those of in, a line each.
 func reportServers(args []string, in io.Reader, stdout, stderr io.Writer) int {
-	c := newControlCommand("servers report", "\nTells that mail was spam, or ham: by the IP address of a server, or by the id of a\ntransaction, then for its operator too. With - lines \"IP|ID spam|ham\" are read.")
+	c := newControlCommand("servers report IP|ID spam|ham", "\nTells that mail was spam, or ham: by the IP address of a server, or by the id of a\ntransaction, then for its operator too. With - lines \"IP|ID spam|ham\" are read.")
 	words, flags := splitWords(args)
 	if len(words) == 2 {
 		in, words = strings.NewReader(strings.Join(words, " ")+"\n"), []string{"-"}

@@ -176,7 +176,8 @@ func TestHandedSocketsAreServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDaemon(cfg, io.Discard)
+	var log lockedBuffer
+	d := newDaemon(cfg, &log)
 	d.handed = []systemd.Socket{{Listener: l, Name: "milter"}}
 	runDaemon(t, d)
 	h := &house{daemon: d, socket: l.Addr().String()}
@@ -187,5 +188,8 @@ func TestHandedSocketsAreServed(t *testing.T) {
 	}
 	if got := d.doors.listen(); len(got) != 1 || got[0] != "unix:"+l.Addr().String() {
 		t.Errorf("listening at %v", got)
+	}
+	if !strings.Contains(log.String(), "a socket of milter.listen is not open: systemd hands others in place of all") || !strings.Contains(log.String(), "listen=unix:/no/such/place") {
+		t.Errorf("what is not open is not told:\n%s", log.String())
 	}
 }

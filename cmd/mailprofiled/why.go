@@ -27,7 +27,7 @@ The running daemon is asked. It keeps this as [records] says: of every answer bu
 plain go-on, and of a sample of those.`
 
 func runWhy(args []string, stdout, stderr io.Writer) int {
-	c := newControlCommand("why", whyHelp)
+	c := newControlCommand("why [ID]", whyHelp)
 	var q admin.WhyQuery
 	c.fs.StringVar(&q.Client, "client", "", "visits of the client with that `IP` address")
 	c.fs.StringVar(&q.From, "from", "", "with a sender of that `DOMAIN`, or of that whole address")

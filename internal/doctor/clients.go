@@ -25,11 +25,7 @@ func (e *exam) seen() {
 		return
 	}
 	if s.MTA == nil {
-		severity, since := Note, s.Now.Sub(s.Started).Round(time.Minute)
-		if since >= settled {
-			severity = Warning
-		}
-		e.say(severity, "mta-seen", "", []string{"mailprofiled attach postfix --config " + e.ConfigPath + "    # or sendmail"}, "no MTA has shown a client in the %v since the start", since)
+		e.unseen(s.Now.Sub(s.Started))
 		return
 	}
 	if silent := s.Now.Sub(s.MTA.LastCommand).Round(time.Minute); silent >= 4*settled {
@@ -45,6 +41,22 @@ func (e *exam) seen() {
 	}
 	e.macros()
 	e.addresses()
+}
+
+// unseen tells that no MTA has come since the daemon's start, so long ago.
+func (e *exam) unseen(since time.Duration) {
+	attach := "mailprofiled attach postfix --config " + e.ConfigPath + "    # or sendmail"
+	switch {
+	case e.asked == "" && since < settled:
+		e.say(Note, "mta-seen", "", []string{attach}, "no MTA has shown a client in the %v since the start", since.Round(time.Second))
+	case e.asked == "":
+		e.say(Warning, "mta-seen", "", []string{attach}, "no MTA has shown a client in the %v since the start", since.Round(time.Minute))
+	case since < settled:
+		e.say(Note, "mta-seen", "", nil, "%s is told to ask, and has shown no client in the %v since the start: wait for the next visitor", e.asked, since.Round(time.Second))
+	default:
+		again := map[string]string{"Postfix": "postfix reload", "Sendmail": "systemctl restart sendmail"}[e.asked]
+		e.say(Warning, "mta-seen", "", []string{again + "    # where it was not done since the line was written"}, "%s is told to ask, and has shown no client in the %v since the start", e.asked, since.Round(time.Minute))
+	}
 }
 
 func name(s string) string {

@@ -2,7 +2,10 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -11,6 +14,10 @@ import (
 
 // configuration tells whether the files can be used.
 func (e *exam) configuration() {
+	if e.Config != nil && len(e.MistakesAs) > 0 {
+		e.say(Error, "config", "", e.letRead(e.MistakesAs[0]), "user %s, as whom the daemon runs, cannot use %s, and none starts with it: %s", e.user(), e.ConfigPath, e.MistakesAs[0])
+		return
+	}
 	if e.Config != nil {
 		e.ok("config", "", "%s can be used", e.ConfigPath)
 		return
@@ -20,6 +27,28 @@ func (e *exam) configuration() {
 		first = ": " + e.Mistakes[0]
 	}
 	e.say(Error, "config", "", []string{"mailprofiled check --config " + e.ConfigPath}, "%s has %s, and no daemon starts with it%s", e.ConfigPath, count(max(1, len(e.Mistakes)), "mistake"), first)
+}
+
+// letRead gives the lines that let the daemon's user read the file of a mistake.
+func (e *exam) letRead(mistake string) []string {
+	again := "runuser -u " + e.user() + " -- mailprofiled check --config " + e.ConfigPath
+	path, _, found := strings.Cut(mistake, ":")
+	who, err := LookupWho(e.user())
+	if !found || err != nil || !filepath.IsAbs(path) {
+		return []string{again}
+	}
+	group := groupName(who.GID)
+	if b := passable("", filepath.Dir(path), who); b != nil && !b.absent && !b.Unseen {
+		return []string{fmt.Sprintf("chgrp %s %s && chmod g+rx %[2]s", group, quotePath(b.Path)), again}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return []string{again}
+	}
+	if uid, gid := owner(info); who.may(4, info.Mode().Perm(), uid, gid) {
+		return []string{again}
+	}
+	return []string{fmt.Sprintf("chgrp %s %s && chmod 0640 %[2]s", group, quotePath(path)), again}
 }
 
 // daemon tells whether it runs, and by these settings.

@@ -20,6 +20,7 @@ type Facts struct {
 	ConfigPath      string
 	Config          *config.Config // nil: it has mistakes
 	Mistakes        []string       // of the configuration, as check prints them
+	MistakesAs      []string       // those that the daemon's user finds in what root finds good
 
 	Status    *admin.Status // of the running daemon
 	StatusErr error
@@ -54,6 +55,7 @@ type Facts struct {
 type exam struct {
 	*Facts
 	all    []Finding
+	asked  string           // the MTA of this machine that is told to ask us; "": none is known
 	silent []netip.AddrPort // DNS servers that did not answer: nobody waits for them twice
 }
 

@@ -76,6 +76,7 @@ func TestDaemonAndClients(t *testing.T) {
 		remedy string
 	}{
 		{"mistakes in the files", func(f *Facts) { f.Config, f.Mistakes = nil, []string{"m.toml:3: x"} }, "config", Error, "m.toml:3: x", "mailprofiled check"},
+		{"what only root may read", func(f *Facts) { f.MistakesAs = []string{"m.toml:1: cannot be read: permission denied; let"} }, "config", Error, "user root, as whom the daemon runs, cannot use", "runuser -u root -- mailprofiled check"},
 		{"it does not run", func(f *Facts) { f.Status, f.StatusErr = nil, admin.ErrNoDaemon }, "daemon-running", Error, "no daemon answers", "systemctl start mailprofiled"},
 		{"it may not be asked", func(f *Facts) { f.Status, f.StatusErr = nil, fmt.Errorf("x: %w", errors.Join(errors.ErrUnsupported)) }, "daemon-running", Error, "does not answer", "systemctl restart"},
 		{"control is off", func(f *Facts) { f.Status = nil }, "daemon-running", Note, "admin.control is off", "admin.control = "},
@@ -242,6 +243,8 @@ func TestPostfix(t *testing.T) {
 			f.Reach = func(context.Context, Who, string, string) error { return errors.New("refused") }
 		}, "postfix-socket", Error, "/var/spool/postfix", ""},
 		{"macros taken away", good, func(f *Facts) { f.Postfix.MailMacros = "i" }, "postfix-macros", Warning, "auth_authen", "postconf -X milter_mail_macros"},
+		{"told to ask, and not reloaded", good, func(f *Facts) { f.Status.MTA = nil }, "mta-seen", Warning, "Postfix is told to ask", "postfix reload"},
+		{"told to ask just now", good, func(f *Facts) { f.Status.MTA, f.Status.Started = nil, noon.Add(-time.Minute) }, "mta-seen", Note, "next visitor", ""},
 		{"clients kept away", good, func(f *Facts) { f.Postfix.Maps = "cidr:/x" }, "postfix-maps", Note, "cidr:/x", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

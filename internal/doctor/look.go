@@ -26,7 +26,25 @@ type Barred struct {
 // use the socket at a path, by mode and owner of all that is on the way; nil where
 // nothing bars it. Access control lists and security modules are not looked at.
 func Look(root, path string, who Who) *Barred {
-	dir := filepath.Dir(path)
+	if b := passable(root, filepath.Dir(path), who); b != nil {
+		return b
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return missing(path, err, true, false)
+	}
+	uid, gid := owner(info)
+	switch {
+	case info.Mode()&fs.ModeSocket == 0:
+		return &Barred{Path: path, Why: path + " is no socket", socket: true}
+	case !who.may(2, info.Mode().Perm(), uid, gid):
+		return &Barred{Path: path, Why: fmt.Sprintf("%s is %s: it may not be written to", path, described(info)), socket: true}
+	}
+	return nil
+}
+
+// passable looks whether a user may pass all directories below root down to dir.
+func passable(root, dir string, who Who) *Barred {
 	step := filepath.Clean("/" + root)
 	below := strings.Trim(strings.TrimPrefix(dir, step), "/")
 	for name := range strings.SplitSeq(below, "/") {
@@ -45,17 +63,6 @@ func Look(root, path string, who Who) *Barred {
 		if !who.may(1, info.Mode().Perm(), uid, gid) {
 			return &Barred{Path: step, Why: fmt.Sprintf("%s is %s: it may not be passed", step, described(info)), parent: step == dir}
 		}
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return missing(path, err, true, false)
-	}
-	uid, gid := owner(info)
-	switch {
-	case info.Mode()&fs.ModeSocket == 0:
-		return &Barred{Path: path, Why: path + " is no socket", socket: true}
-	case !who.may(2, info.Mode().Perm(), uid, gid):
-		return &Barred{Path: path, Why: fmt.Sprintf("%s is %s: it may not be written to", path, described(info)), socket: true}
 	}
 	return nil
 }

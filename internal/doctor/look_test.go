@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -69,5 +70,41 @@ func TestLook(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 		})
+	}
+}
+
+// TestLetRead: who may not read the configuration is told which file or directory bars it.
+func TestLetRead(t *testing.T) {
+	who, err := LookupWho("nobody")
+	if err != nil {
+		t.Skip(err) // a machine without that user
+	}
+	group := groupName(who.GID)
+	e := &exam{Facts: &Facts{User: "nobody", ConfigPath: "/etc/x.toml"}}
+	root := t.TempDir()
+	dir := filepath.Join(root, "conf.d")
+	file := filepath.Join(dir, "a.toml")
+	if err := errors.Join(os.Chmod(filepath.Dir(root), 0o755), os.Chmod(root, 0o755), os.Mkdir(dir, 0o755), os.WriteFile(file, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	const again = "runuser -u nobody -- mailprofiled check --config /etc/x.toml"
+	for _, tt := range []struct {
+		dir, file os.FileMode
+		want      string
+	}{
+		{0o755, 0o600, "chgrp " + group + " " + file + " && chmod 0640 " + file},
+		{0o700, 0o644, "chgrp " + group + " " + dir + " && chmod g+rx " + dir},
+		{0o755, 0o644, again}, // something else is wrong
+	} {
+		if err := errors.Join(os.Chmod(dir, tt.dir), os.Chmod(file, tt.file)); err != nil {
+			t.Fatal(err)
+		}
+		got := e.letRead(file + ":1: cannot be read: permission denied; let")
+		if got[0] != tt.want || got[len(got)-1] != again {
+			t.Errorf("%v %v: %q, want %s", tt.dir, tt.file, got, tt.want)
+		}
+	}
+	if got := e.letRead("nonsense"); len(got) != 1 || got[0] != again {
+		t.Errorf("%q", got)
 	}
 }

@@ -152,6 +152,7 @@ func (e *exam) stray(m *mta, a *attach.Asker, f *attach.Filter) {
 
 // attached looks at one door that asks us.
 func (e *exam) attached(ctx context.Context, m *mta, a *attach.Asker, f *attach.Filter) {
+	e.asked = m.name
 	e.ok(m.kind+"-attached", a.Name, "asks mailprofiled at %s", f.Place)
 	e.reach(ctx, m, a, f)
 	down := "while mailprofiled is down " + m.name + " at " + a.Name + " "
