@@ -150,9 +150,14 @@ func ofQuestions(failed, asked uint64) string {
 }
 
 // harvestText tells who tries names that do not exist.
-func harvestText(h *admin.Harvest) string {
-	return fmt.Sprintf("%d tries of names that do not exist, and %d bounces to such; %d addresses and networks watched, %d of them harvest now; %d wrote to traps",
+func harvestText(d *admin.Directory) string {
+	h := &d.Harvest
+	text := fmt.Sprintf("%d tries of names that do not exist, and %d bounces to such; %d addresses and networks watched, %d of them harvest now; %d wrote to traps",
 		h.Unknown, h.Bounced, h.Watched, h.Fishing, h.Marked)
+	if d.Traps > 0 {
+		text += fmt.Sprintf(" (there are %d)", d.Traps)
+	}
+	return text
 }
 
 // directoryAttention lists what somebody should do something about.

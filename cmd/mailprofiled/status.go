@@ -98,7 +98,7 @@ func printStatus(s *admin.Status, day *admin.Trend, pics pictures, w io.Writer) 
 	}
 	rows("directory", directoryRows(s))
 	if len(s.Directory.Sources) > 0 {
-		row("harvest", "%s", harvestText(&s.Directory.Harvest))
+		row("harvest", "%s", harvestText(&s.Directory))
 	}
 	row("limits", "%s", limitsText(&s.Limits))
 	if n := s.Blocked.Accounts; n > 0 {

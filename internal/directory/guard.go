@@ -146,7 +146,7 @@ func (g *Guard) Lookup(ctx context.Context, a Address) (e Entry, stale bool) {
 	if err != nil {
 		defer g.mu.Unlock()
 		g.counts.Turned++
-		return g.last(a, Fail(err))
+		return g.lastOf(a, Fail(err))
 	}
 	f.waiting++
 	g.mu.Unlock()
@@ -163,9 +163,18 @@ func (g *Guard) Lookup(ctx context.Context, a Address) (e Entry, stale bool) {
 		f.cancel() // nobody wants to know any more
 	}
 	if e.Result == Failed {
-		return g.last(a, e)
+		return g.lastOf(a, e)
 	}
 	return e, false
+}
+
+// Last gives what was last known of an address, while its source fails: that it
+// existed. Nobody is asked.
+func (g *Guard) Last(a Address) (e Entry, ok bool) {
+	a = g.key(a)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lastOf(a, Entry{})
 }
 
 // key is the address by which answers are remembered.
@@ -200,8 +209,8 @@ func (g *Guard) remember(a Address, e Entry) {
 	from.Remove(a)
 }
 
-// last gives what was last known of an address whose question failed: that it existed.
-func (g *Guard) last(a Address, failed Entry) (Entry, bool) {
+// lastOf gives what was last known of an address whose question failed: that it existed.
+func (g *Guard) lastOf(a Address, failed Entry) (e Entry, stale bool) {
 	k, ok := g.kept.Get(a)
 	if !ok || g.now().Sub(k.at) >= g.keep.Yes+g.keep.Down {
 		return failed, false
@@ -303,7 +312,11 @@ func (g *Guard) land(ctx context.Context, a Address, f *flight, e Entry) {
 		g.remember(a, e)
 		return
 	}
-	g.counts.Failed++
+	if f.asked {
+		g.counts.Failed++
+	} else {
+		g.counts.Turned++
+	}
 	g.trouble, g.failure = e.Err, e.Err
 	if errors.Is(e.Err, ErrThisAddress) {
 		g.breaker.worked()

@@ -256,7 +256,8 @@ func (s *Stack) variants(a Address) [4]Address {
 func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
 	answer := Answer{By: r.Kind, Name: r.Name, Cached: true, Tempfail: r.Tempfail, Entry: Entry{Result: No}}
 	var inDoubt Entry // a No that is not believed, if its Result is Failed
-	for _, variant := range s.variants(a) {
+	variants := s.variants(a)
+	for i, variant := range variants {
 		if variant.Domain == "" {
 			continue
 		}
@@ -273,7 +274,13 @@ func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
 		switch {
 		case e.Result == Failed && isDoubted(e.Err): // a No so far
 			inDoubt = e
-		case e.Result == Yes || e.Result == Failed:
+		case e.Result == Failed:
+			answer.Entry = e
+			if known, ok := r.last(variants[i+1:]); ok {
+				answer.Entry, answer.Stale = known, true
+			}
+			return answer, true
+		case e.Result == Yes:
 			answer.Entry, answer.Stale = e, stale
 			return answer, true
 		case e.Result == Unknown:
@@ -284,6 +291,20 @@ func (s *Stack) askRoute(r *Route, a Address, ask asker) (Answer, bool) {
 		answer.Entry = inDoubt
 	}
 	return answer, true
+}
+
+// last gives what was last known of any of some addresses, where the source fails: who
+// was known as jo@ is still, when mail comes for jo+lists@.
+func (r *Route) last(variants []Address) (Entry, bool) {
+	for _, variant := range variants {
+		if variant.Domain == "" || r.Guard == nil {
+			continue
+		}
+		if e, ok := r.Guard.Last(variant); ok {
+			return e, true
+		}
+	}
+	return Entry{}, false
 }
 
 // Account tells since when an account is there and on which plan, by its login: an

@@ -35,26 +35,38 @@ func (rd *reading) mention(key uint64, w word) {
 // Why tells on which lines the answer about an address rests, where files say something
 // of it. It reads them again, as they are now: what is in use holds no lines.
 func (f *File) Why(a Address, now time.Time) string {
+	used := f.loaded.Load()
 	t := newTable()
-	keys := [...]uint64{t.hash(a.Local, a.Domain), t.hash(a.Local, ""), t.hash("", a.Domain)}
 	t.watched = make(map[uint64][]mention)
-	for _, key := range keys {
-		t.watched[key] = nil
+	for at, hops := a, 0; hops <= aliasHops; hops++ {
+		for _, key := range t.keys(at) {
+			t.watched[key] = nil
+		}
+		var ok bool
+		if at.Domain, ok = used.table.aliases[used.table.hash("", at.Domain)]; !ok {
+			break
+		}
 	}
 	l, problems, _ := loadInto(t, f.specs, now)
 	if l == nil {
 		return "the files cannot be read now: " + problems[0].String()
 	}
-	text := t.why(a, keys)
-	if used := f.loaded.Load(); t.lookup(a).Result != used.table.lookup(a).Result {
+	text := t.why(a, aliasHops)
+	if t.lookup(a).Result != used.table.lookup(a).Result {
 		text += "; but that is the files as they are now, and in use is what was read at " + used.at.UTC().Format(time.RFC3339)
 	}
 	return text
 }
 
-// why words what a table says of an address, by the lines of its keys: of the address, of
-// its name at any domain, and of its domain.
-func (t *table) why(a Address, keys [3]uint64) string {
+// keys are those by which something may be said of an address: its own, that of its name
+// at any domain, and that of its domain.
+func (t *table) keys(a Address) [3]uint64 {
+	return [...]uint64{t.hash(a.Local, a.Domain), t.hash(a.Local, ""), t.hash("", a.Domain)}
+}
+
+// why words what a table says of an address, by the lines that are watched.
+func (t *table) why(a Address, hops int) string {
+	keys := t.keys(a)
 	for _, key := range keys[:2] {
 		if a.Local == "" {
 			break
@@ -63,15 +75,23 @@ func (t *table) why(a Address, keys [3]uint64) string {
 			return said(t.watched[key], t.word(at))
 		}
 	}
+	lines := t.watched[keys[2]]
 	domain := t.find(keys[2])
 	to := t.aliases[keys[2]]
 	switch {
+	case domain >= 0 && to != "" && (hops == 0 || !t.speaksFor(to)):
+		return join(lines[:1]) + " has the domain stand for " + to
 	case domain >= 0 && to != "":
-		return join(t.watched[keys[2]][:1]) + " has the domain stand for " + to
+		text := join(lines[:1]) + " has the domain stand for " + to
+		a.Domain = to
+		if there := t.keys(a)[2]; len(t.watched[there]) == 0 {
+			return text // as of now: it was not watched
+		}
+		return text + ", and there " + t.why(a, hops-1)
 	case domain >= 0 && t.word(domain) == grants && a.Local == "":
-		return "all of the domain stands in " + join(t.watched[keys[2]])
+		return "all of the domain stands in " + join(lines)
 	case domain >= 0:
-		return fmt.Sprintf("it is none of %d addresses, and %s has the files speak for the domain", t.users, join(t.watched[keys[2]][:1]))
+		return fmt.Sprintf("it is none of %d addresses, and %s has the files speak for the domain", t.users, join(lines[:1]))
 	case t.all:
 		return fmt.Sprintf("it is none of %d addresses, and the files speak for all domains", t.users)
 	}
@@ -103,42 +123,50 @@ func (s *Stack) Why(a Address, now time.Time) []string {
 	if s == nil {
 		return nil
 	}
-	p := s.at(a.Domain)
+	p, ours := s.domains[a.Domain]
+	if !ours {
+		return []string{a.Domain + " is none of us.domains: nobody is asked"}
+	}
 	var all []string
 	if p.target != "" {
 		all = append(all, a.Domain+" stands for "+p.target)
 		a.Domain = p.target
 	}
 	for _, r := range p.routes {
-		file, _ := r.File.(*File)
-		asked := strings.TrimPrefix(r.Name, r.Kind+" ")
-		if r.Guard == nil && file == nil {
+		all = append(all, s.whyRoute(r, a, now)...)
+	}
+	if len(p.routes) == 0 {
+		all = append(all, "no source is there for "+a.Domain+": nobody is asked")
+	}
+	return all
+}
+
+// whyRoute tells what one source says.
+func (s *Stack) whyRoute(r *Route, a Address, now time.Time) (all []string) {
+	asked := strings.TrimPrefix(r.Name, r.Kind+" ")
+	file, _ := r.File.(*File)
+	if r.Guard == nil && file == nil {
+		return []string{r.Kind + ": nobody is asked; the MTA refuses whom it does not know"}
+	}
+	for _, variant := range s.variants(a) {
+		if variant.Domain == "" {
 			continue
 		}
-		for _, variant := range s.variants(a) {
-			if variant.Domain == "" {
-				continue
+		text := r.Kind + " " + variant.String() + ": "
+		var result Result
+		if file != nil {
+			result = file.Lookup(context.Background(), variant).Result
+			if variant.Local != "" || result == Yes {
+				all = append(all, text+result.String()+": "+file.Why(variant, now))
 			}
-			text := r.Kind + " " + variant.String() + ": "
-			if file != nil {
-				e := file.Lookup(context.Background(), variant)
-				if variant.Local != "" || e.Result == Yes {
-					all = append(all, text+e.Result.String()+": "+file.Why(variant, now))
-				}
-				if e.Result == Yes {
-					break
-				}
-				continue
-			}
-			e, ok := r.Guard.Cached(variant)
-			if !ok {
-				all = append(all, text+"not answered: "+asked)
-				continue
-			}
-			all = append(all, text+e.Result.String()+": "+asked)
-			if e.Result == Yes {
-				break
-			}
+		} else if e, ok := r.Guard.Cached(variant); ok {
+			result = e.Result
+			all = append(all, text+result.String()+": "+asked)
+		} else {
+			all = append(all, text+"not answered: "+asked)
+		}
+		if result == Yes {
+			break
 		}
 	}
 	return all

@@ -13,7 +13,7 @@ func TestWhyTellsTheLine(t *testing.T) {
 	dir, past := t.TempDir(), time.Now().Add(-time.Hour)
 	one, two := filepath.Join(dir, "recipients"), filepath.Join(dir, "virtual")
 	write(t, one, "# mine\njo@a.example OK\nal@a.example x\n", past)
-	write(t, two, "spam@a.example error:nouser\nfull@a.example error:5.2.2:552 full\n@all.example jo@a.example\n@other.example @a.example\nroot jo\njo@a.example jo\n", past)
+	write(t, two, "spam@a.example error:nouser\nfull@a.example error:5.2.2:552 full\n@all.example jo@a.example\n@other.example @a.example\nroot jo\njo@a.example jo\n@away.example @far.example\n", past)
 	f, said := OpenFile([]FileSpec{{Path: one}, {Path: two}}, time.Now())
 	if f == nil {
 		t.Fatal(said)
@@ -21,8 +21,8 @@ func TestWhyTellsTheLine(t *testing.T) {
 	b := newBackend()
 	b.known = map[string]Result{"eve@sql.example": Yes}
 	s := NewStack(Options{
-		Ours: []string{"a.example", "all.example", "b.example", "alias.example", "other.example", "sql.example"}, Delimiters: "+", Aliases: map[string]string{"alias.example": "a.example"},
-		Routes: []Route{{Kind: "file", File: f}, {Kind: "mta"}, {Kind: "sql", Name: "SELECT 1 FROM users WHERE a = $1", Domains: []string{"sql.example"}, Guard: NewGuard("x", b, keeps, nil)}},
+		Ours: []string{"a.example", "all.example", "b.example", "alias.example", "other.example", "away.example", "sql.example", "mta.example"}, Delimiters: "+", Aliases: map[string]string{"alias.example": "a.example"},
+		Routes: []Route{{Kind: "file", File: f}, {Kind: "mta", Domains: []string{"mta.example"}}, {Kind: "sql", Name: "SELECT 1 FROM users WHERE a = $1", Domains: []string{"sql.example"}, Guard: NewGuard("x", b, keeps, nil)}},
 	})
 	defer s.Close()
 	for _, tt := range []struct{ ask, want string }{
@@ -33,10 +33,13 @@ func TestWhyTellsTheLine(t *testing.T) {
 		{"root@b.example", "file root@b.example: yes: it stands in virtual:5"},
 		{"x@b.example", "file x@b.example: unknown: the files do not say who exists at the domain"},
 		{"x@all.example", "file x@all.example: no: it is none of 5 addresses, and virtual:3 has the files speak for the domain | file @all.example: yes: all of the domain stands in virtual:3"},
-		{"jo@other.example", "file jo@other.example: yes: virtual:4 has the domain stand for a.example"},
+		{"jo@other.example", "file jo@other.example: yes: virtual:4 has the domain stand for a.example, and there it stands in recipients:2, virtual:6"},
+		{"x@other.example", "file x@other.example: no: virtual:4 has the domain stand for a.example, and there it is none of 5 addresses, and recipients:2 has the files speak for the domain"},
+		{"x@away.example", "file x@away.example: yes: virtual:7 has the domain stand for far.example"},
 		{"eve@sql.example", "sql eve@sql.example: yes: SELECT 1 FROM users WHERE a = $1"},
 		{"x@sql.example", "sql x@sql.example: no: SELECT 1 FROM users WHERE a = $1 | sql @sql.example: no: SELECT 1 FROM users WHERE a = $1"},
-		{"x@elsewhere.example", "file x@elsewhere.example: unknown: the files do not say who exists at the domain"},
+		{"x@mta.example", "mta: nobody is asked; the MTA refuses whom it does not know"},
+		{"x@elsewhere.example", "elsewhere.example is none of us.domains: nobody is asked"},
 	} {
 		local, domain, _ := strings.Cut(tt.ask, "@")
 		s.Lookup(context.Background(), Address{local, domain})
@@ -44,6 +47,10 @@ func TestWhyTellsTheLine(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", tt.ask, got, tt.want)
 		}
+	}
+	bare := NewStack(Options{Ours: []string{"a.example"}, Routes: []Route{{Kind: "mta", Domains: []string{"b.example"}}}})
+	if got := bare.Why(Address{"jo", "a.example"}, time.Now()); len(got) != 1 || got[0] != "no source is there for a.example: nobody is asked" {
+		t.Errorf("a domain without a source: %v", got)
 	}
 	write(t, one, "al@a.example x\n", past)
 	if got := s.Why(Address{"new", "b.example"}, time.Now()); len(got) != 1 || strings.Contains(got[0], "in use is what was read") {

@@ -63,17 +63,31 @@ const maxReasons = 20
 
 // whyMailbox tells on what the answer about a recipient rests: source, line or question.
 func (v *Visit) whyMailbox(rcpt *profile.Recipient, m *mailbox) []string {
-	switch {
-	case rcpt == nil || v.e.o.Recipients.Directory == nil || rcpt.Number > maxReasons:
+	known := &v.e.o.Recipients
+	if rcpt == nil || known.Directory == nil || rcpt.Number > maxReasons {
 		return nil
+	}
+	var all []string
+	switch local, domain := profile.SplitMailbox(rcpt.Raw); {
 	case rcpt.Exempt:
 		return []string{"exempt.recipients names it: nobody is asked"}
 	case profile.AlwaysOpen(rcpt.Raw, v.us):
 		return []string{"it always exists: nobody is asked"}
-	case m == nil:
-		return nil
+	case m != nil:
+		all = known.Directory.Why(m.address, v.e.o.Now())
+	case local != "":
+		all = known.Directory.Why(directory.Address{Local: local, Domain: domain}, v.e.o.Now())
 	}
-	return v.e.o.Recipients.Directory.Why(m.address, v.e.o.Now())
+	if known.trap(rcpt.Raw) {
+		all = append(all, "it is a trap: who writes to it is marked")
+	}
+	return all
+}
+
+// trap reports whether an address is one of the operator's that never existed.
+func (r *Recipients) trap(raw string) bool {
+	local, domain := profile.SplitMailbox(raw)
+	return r.Traps != nil && r.Traps.Lookup(context.Background(), directory.Address{Local: local, Domain: domain}).Result == directory.Yes
 }
 
 // takeMailbox waits for the answer, at most as long as it was given, notes it with
@@ -145,7 +159,7 @@ func (v *Visit) watchRcpt(raw string, box profile.MailboxState) {
 		}
 		return
 	}
-	if known.Traps != nil && known.Traps.Lookup(context.Background(), directory.Address{Local: local, Domain: domain}).Result == directory.Yes && !v.spared() {
+	if known.trap(raw) && !v.spared() {
 		known.Harvest.Trap(v.client.Addr, now)
 		v.NoteTrap()
 	}

@@ -371,6 +371,11 @@ func TestTraps(t *testing.T) {
 			t.Errorf("%s: %s", tt.name, got)
 		}
 	}
+	h := mtaOnly(t, func(o *Options) { o.Recipients.Traps = traps })
+	rec := h.Explain(Query{Client: good.Addr, Rcpts: []string{"HIDDEN@here.example"}})
+	if got := rec.Recipients[0].Directory; len(got) != 2 || !strings.HasPrefix(got[0], "mta: nobody is asked") || !strings.HasPrefix(got[1], "it is a trap") {
+		t.Errorf("explain: %v", got)
+	}
 }
 
 // TestExplainAsksTheDirectoryAndCountsNothing.
@@ -393,6 +398,9 @@ func TestExplainAsksTheDirectoryAndCountsNothing(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	if rec := h.Explain(Query{Client: good.Addr, Rcpts: []string{"abuse@here.example"}}); strings.Join(rec.Recipients[0].Directory, "|") != "it always exists: nobody is asked" {
+		t.Errorf("%+v", rec.Recipients[0])
+	}
+	if rec := h.Explain(Query{Client: good.Addr, Rcpts: []string{"jo@elsewhere.example"}}); strings.Join(rec.Recipients[0].Directory, "|") != "elsewhere.example is none of us.domains: nobody is asked" {
 		t.Errorf("%+v", rec.Recipients[0])
 	}
 	found := false
