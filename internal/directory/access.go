@@ -19,7 +19,7 @@ func (rd *reading) access(text []byte) *mistake {
 		key = rest
 	}
 	if len(key) == 0 || len(value) == 0 {
-		return &mistake{quote(text) + " has no action", "write an address and an action: user@example.net OK"}
+		return &mistake{what: quote(text) + " has no action", remedy: "write an address and an action: user@example.net OK"}
 	}
 	w := accessWord(value)
 	at := bytes.LastIndexByte(key, '@')

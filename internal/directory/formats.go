@@ -51,7 +51,7 @@ func (rd *reading) recipients(text []byte) *mistake {
 	local, domain, ok := cutAddress(key)
 	if !ok {
 		if bytes.ContainsAny(local, ".:/") {
-			return &mistake{quote(key) + " has no @: is it a user or a domain?", "write user@example.net, or @example.net where everybody exists"}
+			return &mistake{what: quote(key) + " has no @: is it a user or a domain?", remedy: "write user@example.net, or @example.net where everybody exists"}
 		}
 		return rd.facts(rd.user(local, "", grants, false), value)
 	}
@@ -81,7 +81,7 @@ func (rd *reading) facts(at int, value []byte) *mistake {
 		if text, ok := bytes.CutPrefix(word, []byte("created=")); ok {
 			var err error
 			if created, err = dateOf(string(text)); err != nil {
-				return &mistake{quote(text) + " is not a date", "write it as created=2026-01-31"}
+				return &mistake{what: quote(text) + " is not a date", remedy: "write it as created=2026-01-31", beside: true}
 			}
 		}
 		if text, ok := bytes.CutPrefix(word, []byte("plan=")); ok {
@@ -89,7 +89,7 @@ func (rd *reading) facts(at int, value []byte) *mistake {
 		}
 	}
 	if len(plan) > 64 || !rd.table.describe(at, created, plan) {
-		return &mistake{quote(plan) + " is too long, or one plan too many", "name plans, not customers"}
+		return &mistake{what: quote(plan) + " is too long, or one plan too many", remedy: "name plans, not customers", beside: true}
 	}
 	return nil
 }
@@ -187,14 +187,14 @@ func (rd *reading) aliases(text []byte) *mistake {
 	if at < 0 {
 		var value []byte
 		if key, value = cutKey(text); len(value) == 0 { // a dump has them without the colon
-			return &mistake{quote(text) + " is no alias", "write name: target"}
+			return &mistake{what: quote(text) + " is no alias", remedy: "write name: target"}
 		}
 	} else {
 		key = bytes.TrimRight(text[:at], " \t")
 	}
 	local, domain, ok := cutAddress(key)
 	if len(local) == 0 || bytes.ContainsAny(local, "\t") {
-		return &mistake{quote(key) + " is no name of an alias", "write name: target"}
+		return &mistake{what: quote(key) + " is no name of an alias", remedy: "write name: target"}
 	}
 	if !ok {
 		rd.user(local, "", grants, false)
@@ -227,7 +227,7 @@ func (rd *reading) passwd(text []byte) *mistake {
 	fields := bytes.Split(text, []byte(":"))
 	if len(fields) != 7 || len(fields[0]) == 0 {
 		if text[0] != '+' && text[0] != '-' {
-			return &mistake{quote(fields[0]) + " is no line of a password file", "see that it is one"}
+			return &mistake{what: quote(fields[0]) + " is no line of a password file", remedy: "see that it is one"}
 		}
 	}
 	if text[0] == '+' || text[0] == '-' { // passwd(5) of the GNU C library, in compatibility mode

@@ -151,6 +151,61 @@ func TestMistakesInTables(t *testing.T) {
 	}
 }
 
+// TestALineThatCannotBeReadRefusesNobody whom it may name.
+func TestALineThatCannotBeReadRefusesNobody(t *testing.T) {
+	const good = "a1@a.example x\n"
+	for _, tt := range []struct {
+		name   string
+		format Format
+		line   string
+		open   string // local part
+	}{
+		{"a comma in the domain", Recipients, "jo@a,example OK", "JO"},
+		{"something behind it", Recipients, "jo@a.example; OK", "jo"},
+		{"in brackets", Recipients, "<jo@a.example>", "jo"},
+		{"as in SQL", Recipients, "'jo@a.example',", "jo"},
+		{"a quote that does not end", Recipients, "\"jo@a.example OK", "jo"},
+		{"a name with a dot", Recipients, "john.doe", "John.Doe"},
+		{"with a colon", Recipients, "jo@a.example: x", "jo"},
+		{"Latin 1", Recipients, "m\xfcller@a.example OK", "M\u00dcller"},
+		{"a virtual one", Virtual, "jo@a..example al", "jo"},
+		{"an alias", Aliases, "jo@a..example: al", "jo"},
+		{"of a password file", Passwd, "jo:x:1", "jo"},
+		{"without an action", Access, "To:jo@a.example", "jo"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			head := good
+			switch tt.format {
+			case Passwd:
+				head = "a1:x:1:1::/:/bin/sh\n"
+			case Access:
+				head = "To:a.example REJECT\n"
+			case Virtual, Aliases:
+				head = "a.example OK\n"
+			}
+			tab, rd, ok := parse(t, tt.format, head+tt.line+"\n")
+			if !ok || rd.bad != 1 {
+				t.Fatalf("%d bad: %v", rd.bad, rd.said)
+			}
+			if e := tab.lookup(Address{tt.open, "a.example"}); e.Result != Unknown {
+				t.Errorf("%s is %v", tt.open, e.Result)
+			}
+			if e := tab.lookup(Address{"nobody", "a.example"}); e.Result != No && tt.format != Aliases {
+				t.Errorf("nobody is %v", e.Result)
+			}
+		})
+	}
+	tab, _, _ := parse(t, Recipients, good+"jo@a,example OK\njo@a.example OK\nal@a.example created=x\n")
+	for local, want := range map[string]Result{"jo": Yes, "al": Yes} {
+		if e := tab.lookup(Address{local, "a.example"}); e.Result != want {
+			t.Errorf("%s is %v, want %v", local, e.Result, want)
+		}
+	}
+	if e := tab.lookup(Address{"al", "b.example"}); tab.find(tab.hash("al", "")) >= 0 {
+		t.Errorf("of a line that was taken but for its date: %v", e.Result)
+	}
+}
+
 func TestFactsOfRecipients(t *testing.T) {
 	tab, rd, _ := parse(t, Recipients, "jo@a.example created=2026-01-31 plan=pro # x\nal@a.example plan=free\neve@a.example\nzoe@a.example created=2026-01-31T10:00:00+02:00\n"+lines(1000))
 	if len(rd.said) > 0 {

@@ -167,10 +167,10 @@ func (rd *reading) entry(text []byte) {
 	var m *mistake
 	switch {
 	case !utf8.Valid(text):
-		m = &mistake{"not UTF-8", "save the file as UTF-8"}
+		m = &mistake{what: "not UTF-8", remedy: "save the file as UTF-8"}
 	case bytes.IndexByte(text, 0) >= 0: // of a disk or a machine that broke down: who knows what else is lost
 		rd.nul = true
-		m = &mistake{"a NUL", "see what has put it there"}
+		m = &mistake{what: "a NUL", remedy: "see what has put it there"}
 	default:
 		m = rd.format.take(rd, text)
 	}
@@ -179,9 +179,42 @@ func (rd *reading) entry(text []byte) {
 		return
 	}
 	rd.bad++
+	if !m.beside {
+		rd.spare(text)
+	}
 	if rd.told++; rd.told <= maxProblems {
 		rd.said = append(rd.said, Problem{File: rd.file, Line: rd.line, What: m.what, Remedy: m.remedy})
 	}
+}
+
+// spare has nobody refused whom a line that cannot be read may name: of "jo@exmaple,net"
+// and of "john.doe" it is left open whether they exist, at whatever domain.
+func (rd *reading) spare(text []byte) {
+	if !utf8.Valid(text) {
+		runes := make([]rune, len(text))
+		for i, c := range text {
+			runes[i] = rune(c) // as Latin 1
+		}
+		text = []byte(string(runes))
+	}
+	key, _ := cutKey(text)
+	if _, rest, ok := accessTag(key); ok && rd.format == Access {
+		key = rest
+	}
+	if at := bytes.LastIndexByte(key, '@'); at >= 0 {
+		key = key[:at]
+	} else if at := bytes.IndexByte(key, ':'); at > 0 {
+		key = key[:at]
+	}
+	local := unquoted(bytes.Trim(key, "<>(){}[]\"'`,;:"))
+	if len(local) == 0 || len(local) > maxLocal {
+		return
+	}
+	rd.fold = append(appendFold(rd.fold[:0], local), '@')
+	hash := rd.table.hashKey(rd.fold)
+	rd.table.add(hash, open)
+	rd.table.names = true
+	rd.mention(hash, unread)
 }
 
 // cutKey takes the key off a line of a table: it ends at white space outside of
@@ -258,10 +291,14 @@ func asciiDomain(raw string) string {
 			break
 		}
 	}
-	if domain == "" || len(domain) > 253 || strings.ContainsAny(domain, " \t\"<>@,;:/\\()[]") || strings.Contains(domain, "..") || domain[0] == '.' {
+	if domain == "" || len(domain) > 253 || strings.ContainsFunc(domain, outsideDomains) || strings.Contains(domain, "..") || domain[0] == '.' {
 		return ""
 	}
 	return strings.ToLower(domain)
+}
+
+func outsideDomains(r rune) bool {
+	return r <= ' ' || r == 0x7f || strings.ContainsRune("\"<>@,;:/\\()[]", r)
 }
 
 // user enters what is said of an address, and has the table speak for its domain
@@ -305,7 +342,7 @@ func (rd *reading) speak(domain string, w word) {
 }
 
 func badDomain(domain []byte) *mistake {
-	return &mistake{quote(domain) + " is no domain", "write an address as user@example.net, all of a domain as @example.net"}
+	return &mistake{what: quote(domain) + " is no domain", remedy: "write an address as user@example.net, all of a domain as @example.net"}
 }
 
 // quote shows what a file holds inside a message.

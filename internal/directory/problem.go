@@ -11,4 +11,5 @@ const maxProblems = 20
 // A mistake is what is wrong with a line.
 type mistake struct {
 	what, remedy string
+	beside       bool // the address was taken, and the mistake is in what stands beside it
 }

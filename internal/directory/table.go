@@ -18,6 +18,9 @@ const (
 	grants             // it exists; of a domain: everybody does
 )
 
+// unread is what a mention has of a line that cannot be read: the table has open.
+const unread word = 1 << 7
+
 // wordBits is where a word stands in a place of a table, and the hash does not.
 const wordBits = 3
 

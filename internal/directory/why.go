@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -105,6 +106,9 @@ func said(lines []mention, w word) string {
 		return "it stands in " + join(lines)
 	case denies:
 		return "nobody, says " + join(lines)
+	}
+	if slices.ContainsFunc(lines, func(m mention) bool { return m.says == unread }) {
+		return "it may be what is meant in " + join(lines) + ", which cannot be read"
 	}
 	return "refused for another reason, says " + join(lines)
 }

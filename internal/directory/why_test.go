@@ -12,10 +12,10 @@ import (
 func TestWhyTellsTheLine(t *testing.T) {
 	dir, past := t.TempDir(), time.Now().Add(-time.Hour)
 	one, two := filepath.Join(dir, "recipients"), filepath.Join(dir, "virtual")
-	write(t, one, "# mine\njo@a.example OK\nal@a.example x\n", past)
+	write(t, one, "# mine\njo@a.example OK\nal@a.example x\neve@a,example\n", past)
 	write(t, two, "spam@a.example error:nouser\nfull@a.example error:5.2.2:552 full\n@all.example jo@a.example\n@other.example @a.example\nroot jo\njo@a.example jo\n@away.example @far.example\n", past)
 	f, said := OpenFile([]FileSpec{{Path: one}, {Path: two}}, time.Now())
-	if f == nil {
+	if f == nil || len(said) != 1 {
 		t.Fatal(said)
 	}
 	b := newBackend()
@@ -29,6 +29,7 @@ func TestWhyTellsTheLine(t *testing.T) {
 		{"jo@a.example", "file jo@a.example: yes: it stands in recipients:2, virtual:6"},
 		{"jo+x@alias.example", "alias.example stands for a.example | file jo+x@a.example: no: it is none of 5 addresses, and recipients:2 has the files speak for the domain | file jo@a.example: yes: it stands in recipients:2, virtual:6"},
 		{"spam@a.example", "file spam@a.example: no: nobody, says virtual:1"},
+		{"eve@a.example", "file eve@a.example: unknown: it may be what is meant in recipients:4, which cannot be read"},
 		{"full@a.example", "file full@a.example: unknown: refused for another reason, says virtual:2"},
 		{"root@b.example", "file root@b.example: yes: it stands in virtual:5"},
 		{"x@b.example", "file x@b.example: unknown: the files do not say who exists at the domain"},
