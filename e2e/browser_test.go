@@ -201,9 +201,12 @@ func TestReadersOfThePageHoldUpNoMail(t *testing.T) {
 			t.Fatalf("connection %d: %v", i, err)
 		}
 		open = append(open, c)
-		if i%2 == 0 { // never ends; the others ask nothing
+		switch i % 3 {
+		case 0: // a request that never ends
 			fmt.Fprint(c, get)
-		}
+		case 1: // a tail that is not read
+			fmt.Fprint(c, strings.Replace(get, "GET / ", "GET /tail ", 1)+"\r\n")
+		} // the others ask nothing
 	}
 	h.delivered(t, false)
 

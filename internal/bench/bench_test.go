@@ -35,7 +35,7 @@ func TestAllParts(t *testing.T) {
 	err := run(t.Context(), []string{
 		"-clients", "40", "-transactions", "60", "-rounds", "2", "-env", "GOGC=50", "-workers", "4", "-visits", "8", "-delay", "1ms",
 		"-accounts", "3000", "-quiet", "1ms",
-		"-parts", "warm,state,cold,lists,dead,idle,memory,questions", "-dead", "3", "-budget", "50ms", "-idle", "20", "-many", "200", "-listed", "200", "-rules", "300", "-profile", profiles,
+		"-parts", "warm,state,cold,lists,dead,readers,idle,memory,questions", "-dead", "3", "-budget", "50ms", "-idle", "20", "-many", "200", "-listed", "200", "-rules", "300", "-profile", profiles,
 	}, &out, &out)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())

@@ -10,7 +10,7 @@
 //	C  the shipped daemon, everything on, its log in a file
 //
 // Parts: warm (every answer in the cache), cold (nothing in it, and DNS is late),
-// state (accounts that log in, and a million of them at rest), lists (what twenty DNS lists add), dead (DNS is silent), idle (sessions that do nothing), memory (of many clients),
+// state (accounts that log in, and a million of them at rest), lists (what twenty DNS lists add), dead (DNS is silent), readers (who look at the page meanwhile), idle (sessions that do nothing), memory (of many clients),
 // soak (what grows under very many visits of all kinds), questions (the CPU of one
 // to a resolver on loopback), directory (databases, LDAP and LMTP servers asked for
 // recipients; only when named, since it wants root and .ci/deps).
@@ -74,7 +74,7 @@ type options struct {
 }
 
 // parts are all parts, in the order in which they run.
-var parts = []string{"warm", "state", "cold", "lists", "dead", "idle", "memory", "soak", "questions", directoryPart}
+var parts = []string{"warm", "state", "cold", "lists", "dead", "readers", "idle", "memory", "soak", "questions", directoryPart}
 
 // directoryPart runs only when it is named.
 const directoryPart = "directory"
@@ -165,7 +165,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func (b *bench) runParts() error {
 	do := map[string]func() error{
-		"warm": b.warm, "state": b.state, "cold": b.cold, "lists": b.askedLists, "dead": b.silent, "idle": b.idleSessions, "memory": b.memory, "soak": b.soaked, "questions": b.questions,
+		"warm": b.warm, "state": b.state, "cold": b.cold, "lists": b.askedLists, "dead": b.silent, "readers": b.readers, "idle": b.idleSessions, "memory": b.memory, "soak": b.soaked, "questions": b.questions,
 		directoryPart: b.directory,
 	}
 	for _, part := range parts {

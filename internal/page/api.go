@@ -149,7 +149,9 @@ func (p *Page) apiAccount(r *http.Request) (any, error) {
 	if !ofDomain(name, domain) {
 		return nil, fmt.Errorf("%w: %+q is no account of %s", errNotFound, clip(name, 100), domain)
 	}
-	a, err := p.Source.Account(name)
+	var a *admin.Account
+	var err error
+	p.pace.aside(func() { a, err = p.Source.Account(name) }) // a directory may be asked
 	if err != nil || scopeOf(r) == "" {
 		return a, err
 	}

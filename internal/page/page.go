@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -91,14 +92,20 @@ type Page struct {
 	places  chan struct{} // requests under way
 	kept    map[string]*kept
 	servers serverRanks
+	pace    *pace
 	finders finders
 }
 
 // Bounds of what readers can make us do.
 const (
-	maxRequests = 16               // that are answered at once
-	freshFor    = time.Second      // how long an answer serves all who ask
-	serversFor  = 30 * time.Second // and the ranking of servers, which walks over all that is remembered
+	maxRequests = 16                     // that are answered at once
+	placeWait   = time.Second            // for one of them
+	paceBurst   = 300 * time.Millisecond // of work, in a row; see pace
+	paceMost    = time.Second / 10       // that an answer counts for
+	paceWait    = 5 * time.Second        // for the turn
+	sendTime    = 5 * time.Second        // for the reader to take it
+	freshFor    = time.Second            // how long an answer serves all who ask
+	serversFor  = 30 * time.Second       // and the ranking of servers, which walks over all that is remembered
 )
 
 // New makes a page.
@@ -107,6 +114,7 @@ func New(o Options) *Page {
 		o.Now = time.Now
 	}
 	p := &Page{Options: o, mux: http.NewServeMux(), places: make(chan struct{}, maxRequests), kept: map[string]*kept{}, finders: newFinders()}
+	p.pace = newPace(paceBurst, paceMost, paceWait)
 	p.show("/{$}", "text/html; charset=utf-8", p.overview)
 	p.show("/every/30", "text/html; charset=utf-8", p.overviewEvery)
 	p.mux.HandleFunc("GET /why", p.why)
@@ -129,27 +137,90 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
-	leave := sync.OnceFunc(func() { <-p.places })
-	select {
-	case p.places <- struct{}{}:
-		defer leave()
-	default:
-		h.Set("Retry-After", "1")
-		plain(w, http.StatusServiceUnavailable, "too many readers at once; try again")
+	leave, ok := p.enter(r.Context())
+	if !ok || !p.readForm(r) {
+		away(w)
 		return
 	}
+	defer leave()
+	mayTake(w, paceWait+findTime+sendTime)
+	out := &held{ResponseWriter: w}
+	after, ok := p.paced(out, r)
+	switch {
+	case !ok:
+		away(w)
+	case after == nil:
+		out.send()
+	default:
+		leave() // it takes long, and has bounds of its own
+		after(w)
+	}
+}
+
+// mayTake gives an answer so much time from now. The read deadline goes with it: when
+// that passes, net/http takes the reader for gone.
+func mayTake(w http.ResponseWriter, d time.Duration) {
+	until, rc := time.Now().Add(d), http.NewResponseController(w)
+	_ = rc.SetReadDeadline(until) // both fail only where there is no connection
+	_ = rc.SetWriteDeadline(until)
+}
+
+// enter waits for a place; false where there is none. Whoever asks without a pause is
+// slowed down by that.
+func (p *Page) enter(ctx context.Context) (leave func(), ok bool) {
+	patience := time.NewTimer(placeWait)
+	defer patience.Stop()
+	select {
+	case p.places <- struct{}{}:
+		return sync.OnceFunc(func() { <-p.places }), true
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return nil, false
+}
+
+func away(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", retryAfter)
+	plain(w, http.StatusServiceUnavailable, "too many readers at once; try again")
+}
+
+// readForm reads what a form has sent before its turn comes: it may come slowly. What is
+// too long is cut, and found too long by who takes it.
+func (p *Page) readForm(r *http.Request) bool {
+	if r.Method != http.MethodPost || !isLogin(r.URL.Path) {
+		return true
+	}
+	text, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
+	r.Body = io.NopCloser(bytes.NewReader(text))
+	return err == nil
+}
+
+func isLogin(path string) bool { return path == "/login" || path == "/logout" }
+
+// paced answers a request in its turn; false where none came. What is to be done after
+// it, if anything, is all of the answer.
+func (p *Page) paced(w http.ResponseWriter, r *http.Request) (after func(http.ResponseWriter), ok bool) {
+	if !p.pace.begin(r.Context()) {
+		return nil, false
+	}
+	defer p.pace.end()
+	return p.answer(w, r), true
+}
+
+// answer answers a request whose turn it is, or gives what has to be done after that.
+func (p *Page) answer(w http.ResponseWriter, r *http.Request) (after func(http.ResponseWriter)) {
 	access := p.Access()
 	switch {
 	case !hostAllowed(r.Host, access.Hosts):
 		plain(w, http.StatusMisdirectedRequest, fmt.Sprintf("the page is not read under the name %+q: add it to admin.hosts, or use localhost", clip(r.Host, 100)))
 	case !p.Socket && access.Token == "" && (len(access.Scopes) == 0 || !strings.HasPrefix(r.URL.Path, apiPrefix)):
 		plain(w, http.StatusForbidden, offText)
-	case r.Method == http.MethodPost && (r.URL.Path == "/login" || r.URL.Path == "/logout"):
+	case r.Method == http.MethodPost && isLogin(r.URL.Path):
 		p.mux.ServeHTTP(w, r)
 	case isAct(r.URL.Path):
-		p.act(w, r, access)
+		return p.act(w, r, access)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		h.Set("Allow", "GET, HEAD")
+		w.Header().Set("Allow", "GET, HEAD")
 		plain(w, http.StatusMethodNotAllowed, "the page is read only")
 	case r.URL.Path == styleFile.path: // the form has it too
 		styleFile.serve(w)
@@ -159,15 +230,13 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r, ok := p.mayRead(w, r, access)
 		switch {
 		case !ok:
-		case isTail(r.URL.Path):
-			leave() // it takes long, and has a bound of its own
-			if r.Method == http.MethodGet {
-				p.tail(w, r)
-			}
+		case isTail(r.URL.Path) && r.Method == http.MethodGet:
+			return p.tail(w, r)
 		default:
 			p.mux.ServeHTTP(w, r)
 		}
 	}
+	return nil
 }
 
 func isAct(path string) bool {
@@ -181,10 +250,10 @@ func (p *Page) acts(access Access) bool {
 
 // act hands over what may change something, of who has shown the token of the whole
 // page.
-func (p *Page) act(w http.ResponseWriter, r *http.Request, access Access) {
+func (p *Page) act(w http.ResponseWriter, r *http.Request, access Access) (after func(http.ResponseWriter)) {
 	if !p.acts(access) {
 		failure(w, http.StatusForbidden, "this page reads only: actions take admin.token and admin.actions = true")
-		return
+		return nil
 	}
 	r, ok := p.mayRead(w, r, access)
 	switch {
@@ -192,8 +261,9 @@ func (p *Page) act(w http.ResponseWriter, r *http.Request, access Access) {
 	case scopeOf(r) != "":
 		failure(w, http.StatusForbidden, "this token is for accounts of "+scopeOf(r)+" only")
 	default:
-		p.Acting.ServeHTTP(w, r)
+		return func(w http.ResponseWriter) { p.Acting.ServeHTTP(w, r) }
 	}
+	return nil
 }
 
 const offText = `The page is not served here: any local user could read it. Set a token,

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/html"
@@ -148,12 +149,14 @@ func (s *slow) TopServers(kind, by string, n int) ([]admin.ServerCounts, error) 
 
 // TestManyReadersAreOne: a page is made once a second, and the ranking that walks
 // over everybody twice a minute, however many look.
-func TestManyReadersAreOne(t *testing.T) {
+func TestManyReadersAreOne(t *testing.T) { synctest.Test(t, manyReadersAreOne) }
+
+func manyReadersAreOne(t *testing.T) {
 	src := &slow{Source: pagetest.Full()}
 	d := open(nil, true, page.Access{})
 	d.Page = page.New(page.Options{Source: src, Socket: true, Access: func() page.Access { return page.Access{} }, Now: func() time.Time { return d.now }})
 	for second := range 31 {
-		for range 50 {
+		for range 8 {
 			if code, _ := d.get("/"); code != 200 {
 				t.Fatal(code)
 			}
@@ -169,7 +172,9 @@ func TestManyReadersAreOne(t *testing.T) {
 }
 
 // TestTooManyAtOnceAreSentAway, and come in when there is room.
-func TestTooManyAtOnceAreSentAway(t *testing.T) {
+func TestTooManyAtOnceAreSentAway(t *testing.T) { synctest.Test(t, tooManyAtOnceAreSentAway) }
+
+func tooManyAtOnceAreSentAway(t *testing.T) {
 	src := &slow{Source: pagetest.Full(), hold: make(chan struct{}), held: make(chan struct{}, 1)}
 	d := open(nil, true, page.Access{})
 	d.Page = page.New(page.Options{Source: src, Socket: true, Access: func() page.Access { return page.Access{} }, Now: func() time.Time { return d.now }})

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"mailprofiled/internal/logging"
 	"mailprofiled/internal/page"
@@ -173,4 +174,48 @@ func TestWhoDoesNotKeepUpIsDropped(t *testing.T) {
 			t.Fatalf("his place is not free: %v", err)
 		}
 	}
+}
+
+// TestMoreThanOneReads: of a thousand verdicts in a second people are shown so many as
+// they read, and told how many there were besides; programs more.
+func TestMoreThanOneReads(t *testing.T) {
+	src, url := tails(t)
+	_, people := watch(t, url+"/tail")
+	until(t, people, `<ol class="tail">`)
+	_, programs := watch(t, url+"/api/v1/tail")
+	until(t, programs, ": verdicts")
+	logger := src.tap.Over(logging.Discard().Handler(), "verdict")
+	at := time.Unix(1_700_000_000, 0)
+	say := func(at time.Time, id string) {
+		r := slog.NewRecord(at, slog.LevelInfo, "verdict", 0)
+		r.AddAttrs(slog.String("id", id), slog.String("action", "reject"), slog.String("client", "192.0.2.7"))
+		if err := logger.Handle(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(r *bufio.Reader, each, end string) (n int) {
+		for {
+			switch line, err := r.ReadString('\n'); {
+			case err != nil:
+				t.Fatal(err)
+			case strings.Contains(line, end):
+				return n
+			case strings.Contains(line, each):
+				n++
+			}
+		}
+	}
+	for i := range 250 { // fewer than would have somebody dropped who is not read yet
+		say(at, fmt.Sprint("first", i))
+	}
+	say(at.Add(time.Second), "last")
+	if n := count(people, ">why<", "230 verdicts more"); n != 20 {
+		t.Errorf("people were shown %d", n)
+	}
+	until(t, people, "id=last")
+	if n := count(programs, `"id":"first`, "event: left"); n != 200 {
+		t.Errorf("programs were given %d", n)
+	}
+	until(t, programs, `{"left": 50}`)
+	until(t, programs, `"id":"last"`)
 }

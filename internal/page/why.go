@@ -19,6 +19,8 @@ import (
 const (
 	findTime   = 6 * time.Second // of one, with the wait for those before it
 	maxFinders = 4               // that wait or search; one searches
+	findBurst  = time.Second     // of searching, in a row; see pace
+	findMost   = time.Second / 2 // that a search counts for
 	maxFound   = 20              // visits that are given
 	maxAsked   = 1000            // bytes of one field: a whole bounce may be pasted
 )
@@ -29,16 +31,25 @@ var (
 	errSlowDisk = fmt.Errorf("the search took longer than %s and was given up: an id is found soonest, and \"mailprofiled why\" waits longer", findTime)
 )
 
-// finders are those who search.
-type finders struct{ places, turn chan struct{} }
+// finders are those who search, one at a time.
+type finders struct {
+	places chan struct{}
+	pace   *pace
+}
 
 func newFinders() finders {
-	return finders{make(chan struct{}, maxFinders), make(chan struct{}, 1)}
+	return finders{make(chan struct{}, maxFinders), newPace(findBurst, findMost, findTime)}
 }
 
 // find searches for the first of some ids of which there is a record, and for
-// what else is asked; for any id where there is "" alone. One searches at a time.
+// what else is asked; for any id where there is "" alone. One searches at a time, while
+// others have their turn at the page.
 func (p *Page) find(ctx context.Context, q admin.WhyQuery, ids ...string) (found *admin.Why, err error) {
+	p.pace.aside(func() { found, err = p.search(ctx, q, ids) })
+	return found, err
+}
+
+func (p *Page) search(ctx context.Context, q admin.WhyQuery, ids []string) (found *admin.Why, err error) {
 	select {
 	case p.finders.places <- struct{}{}:
 		defer func() { <-p.finders.places }()
@@ -47,12 +58,10 @@ func (p *Page) find(ctx context.Context, q admin.WhyQuery, ids ...string) (found
 	}
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	select {
-	case p.finders.turn <- struct{}{}:
-		defer func() { <-p.finders.turn }()
-	case <-ctx.Done():
-		return nil, errSlowDisk
+	if !p.finders.pace.begin(ctx) {
+		return nil, errFinders
 	}
+	defer p.finders.pace.end()
 	for _, q.ID = range ids {
 		if found, err = p.Source.Why(ctx, q); err != nil || len(found.Visits) > 0 {
 			break
