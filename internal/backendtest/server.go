@@ -196,7 +196,8 @@ func (s *Server) Kill() error {
 func (s *Server) Stop() error { return errors.Join(s.Kill(), os.RemoveAll(s.dir)) }
 
 // signal sends one to the server and to all below it, and names them: some have
-// sessions of their own, and new ones come while we look, until all stand still.
+// sessions of their own, and new ones come while we look, until all stand still. It
+// returns when they do, where that is what they were told.
 func (s *Server) signal(sig syscall.Signal) (sent []int, err error) {
 	for {
 		before := len(sent)
@@ -209,6 +210,11 @@ func (s *Server) signal(sig syscall.Signal) (sent []int, err error) {
 				return sent, err
 			}
 		}
+		if sig == syscall.SIGSTOP {
+			if err := await(sent[before:], "was stopped, and goes on", stands); err != nil {
+				return sent, err
+			}
+		}
 		if len(sent) == before {
 			return sent, nil
 		}
@@ -218,18 +224,24 @@ func (s *Server) signal(sig syscall.Signal) (sent []int, err error) {
 // ended returns when processes that were killed have ended. Those that are no children
 // of ours nobody else waits for.
 func ended(pids []int) error {
+	return await(pids, "was killed, and is still there", func(pid int) bool {
+		_, alive := parentOf(pid)
+		return !alive
+	})
+}
+
+// await returns when something is so of all processes; what is the complaint that it is
+// not.
+func await(pids []int, what string, so func(pid int) bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startWait)
 	defer cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for _, pid := range pids {
-		for {
-			if _, alive := parentOf(pid); !alive {
-				break
-			}
+		for !so(pid) {
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("process %d was killed, and is still there", pid)
+				return fmt.Errorf("process %d %s", pid, what)
 			case <-tick.C:
 			}
 		}
@@ -237,19 +249,40 @@ func ended(pids []int) error {
 	return nil
 }
 
+// stands reports whether a process does nothing any more. SIGSTOP stops a thread when it
+// next comes by: until each has, some go on answering.
+func stands(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*/stat", pid)) // the pattern is well formed
+	for _, path := range threads {
+		if state, _ := statOf(path); !strings.Contains("TtZX", state) {
+			return false
+		}
+	}
+	return true
+}
+
 // parentOf gives the parent of a process; false where it has ended.
 func parentOf(pid int) (parent int, alive bool) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	state, parent := statOf(fmt.Sprintf("/proc/%d/stat", pid))
+	return parent, state != "X" && state != "Z"
+}
+
+// statOf reads the stat of a process or thread (proc(5)); one that is not there any more
+// is in state X.
+func statOf(path string) (state string, parent int) {
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return 0, false
+		return "X", 0
 	}
 	// "pid (name) state ppid ...": the name may hold anything.
 	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(f) < 2 || f[0] == "Z" || f[0] == "X" {
-		return 0, false
+	if len(f) < 2 {
+		return "X", 0
 	}
-	parent, err = strconv.Atoi(f[1])
-	return parent, err == nil
+	if parent, err = strconv.Atoi(f[1]); err != nil {
+		return "X", 0
+	}
+	return f[0], parent
 }
 
 // family lists a process and all below it, the deepest first: with their parents gone

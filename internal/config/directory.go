@@ -231,6 +231,7 @@ func (l *loader) checkDirectory(c *Config) {
 			foreign(l.at(d.For[i].id+"domains").element(j), "directory.for.domains", domain)
 		}
 	}
+	l.warnOfSilent(d)
 	for _, from := range sorted(d.Aliases) {
 		at := l.at(join("directory.domain_aliases", from))
 		foreign(at, "directory.domain_aliases", from)
@@ -252,6 +253,26 @@ func (l *loader) checkDirectory(c *Config) {
 		l.at("directory.harvest_answer_at").warn(`directory.harvest_answer_at is "mail": it shuts postmaster and abuse to clients that try many unknown names`, `use "rcpt", unless the MTA refuses unknown users itself and must not tell them apart`)
 	}
 }
+
+// warnOfSilent tells of sources that nobody asks beside one of the same domain that is:
+// they read as if their users were safe, and that one alone says who does not exist.
+func (l *loader) warnOfSilent(d *Directory) {
+	asked := func(domain string) bool {
+		return slices.ContainsFunc(d.For, func(s DirectorySource) bool { return s.asks() && slices.Contains(s.Domains, domain) })
+	}
+	for i := range d.For {
+		s := &d.For[i]
+		at := slices.IndexFunc(s.Domains, asked)
+		if s.asks() || at < 0 {
+			continue
+		}
+		l.at(s.id+"source").warn("directory.for.source is "+quote(s.Source)+" for "+quote(s.Domains[at])+", which another [[directory.for]] is for too: that one alone says who exists there",
+			"have another source that is asked name whoever else exists, and remove this: what the MTA refuses is watched all the same")
+	}
+}
+
+// asks reports whether a source says of anybody that he does not exist.
+func (s *DirectorySource) asks() bool { return s.Source != SourceNone && s.Source != SourceMTA }
 
 func (d *Directory) firstID() string {
 	if len(d.For) > 0 {
