@@ -93,5 +93,14 @@ type CaseBlind interface {
 // has failed too often of late and is left alone for a while.
 var ErrUnavailable = errors.New("source is left alone after failures")
 
+// ErrLate is the Err of an answer that did not come within the deadline of who asked. It
+// is a [context.DeadlineExceeded] too.
+var ErrLate error = lateError{}
+
+type lateError struct{}
+
+func (lateError) Error() string        { return "it did not answer in time" }
+func (lateError) Is(target error) bool { return target == context.DeadlineExceeded }
+
 // Fail is the Entry of a source that could not answer.
 func Fail(err error) Entry { return Entry{Result: Failed, Err: err} }

@@ -150,12 +150,11 @@ func (g *Guard) Lookup(ctx context.Context, a Address) (e Entry, stale bool) {
 	}
 	f.waiting++
 	g.mu.Unlock()
-	e = Fail(context.DeadlineExceeded)
 	select {
 	case <-f.done:
 		e = f.entry
 	case <-ctx.Done():
-		e = Fail(ctx.Err())
+		e = Fail(whyEnded(ctx))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -220,10 +219,15 @@ func (g *Guard) lastOf(a Address, failed Entry) (e Entry, stale bool) {
 	return k.entry, true
 }
 
-var (
-	errBusy = errors.New("too many questions are waiting already")
-	errLate = errors.New("it did not answer in time")
-)
+var errBusy = errors.New("too many questions are waiting already")
+
+// whyEnded is why a context has ended.
+func whyEnded(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ErrLate
+	}
+	return ctx.Err()
+}
 
 // flight gives the question about a that is out, or sends it. It is called under mu. A
 // question goes on when who asked has lost patience: a next hop that answers unknown
@@ -258,13 +262,13 @@ func (g *Guard) ask(ctx context.Context, a Address, f *flight) Entry {
 	case g.places <- struct{}{}:
 		defer func() { <-g.places }()
 	case <-ctx.Done():
-		return Fail(ctx.Err())
+		return Fail(whyEnded(ctx))
 	}
 	g.mu.Lock()
 	f.asked = ctx.Err() == nil
 	g.mu.Unlock()
 	if !f.asked {
-		return Fail(ctx.Err())
+		return Fail(whyEnded(ctx))
 	}
 	e := g.question(ctx, a)
 	switch e.Result {
@@ -324,7 +328,7 @@ func (g *Guard) land(ctx context.Context, a Address, f *flight, e Entry) {
 	}
 	g.breaker.failed(g.now())
 	if ctx.Err() != nil && errors.Is(e.Err, context.Canceled) {
-		g.trouble, g.failure = errLate, errLate
+		g.trouble, g.failure = ErrLate, ErrLate
 	}
 }
 

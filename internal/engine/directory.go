@@ -45,7 +45,7 @@ func (v *Visit) askMailbox(rcpt *profile.Recipient, deadline time.Time) *mailbox
 		v.trace.mailbox(m.address, answer, 0)
 		return m
 	}
-	pending := directory.Answer{Entry: directory.Fail(context.DeadlineExceeded)}
+	pending := directory.Answer{Entry: directory.Fail(directory.ErrLate)}
 	m.answer = start(v, pending, func(ctx context.Context, set func(directory.Answer)) {
 		began := v.e.o.Now()
 		ctx, cancel := context.WithTimeout(ctx, deadline.Sub(began))

@@ -157,6 +157,8 @@ func (s *Source) judge(result *ldap.SearchResult, err error) (directory.Entry, e
 	switch {
 	case result != nil && len(result.Entries) > 0 && (err == nil || ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded)):
 		return s.entry(result.Entries[0]), nil
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
+		return directory.Entry{}, fmt.Errorf("%s is not there, or may not be seen: %w", s.where.base, err)
 	case err != nil:
 		return directory.Entry{}, err
 	case result != nil && len(result.Referrals) > 0:

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -65,8 +66,44 @@ func parseQuery(text string, k kind) (question, error) {
 	if len(q.fields) == 0 {
 		return question{}, errors.New("asks for nobody in particular, so that all or none would exist; " + placeholders)
 	}
+	if what := rowForEverybody(text); what != "" {
+		return question{}, errors.New("begins with " + what + ", which is a row whoever is asked for, so that everybody would exist; " +
+			`select columns of the recipient's own row: "SELECT created, plan FROM users WHERE address = $1"`)
+	}
 	q.text = out.String()
 	return q, nil
+}
+
+var (
+	aggregate = regexp.MustCompile(`(?i)^[(\s]*SELECT\s+((?:count|max|min|sum|avg|bool_or|bool_and|every|array_agg|string_agg|group_concat|json_agg)\s*\()`)
+	existence = regexp.MustCompile(`(?i)^[(\s]*SELECT\s+((?:NOT\s+)?EXISTS\s*\()`)
+	grouped   = regexp.MustCompile(`(?i)\b(?:GROUP\s+BY|HAVING|OVER)\b`)
+	from      = regexp.MustCompile(`(?i)\bFROM\b`)
+)
+
+// rowForEverybody gives what a query begins with that has it answer with one row
+// always; "" for nothing that is seen. Where it is not sure, it is silent.
+func rowForEverybody(text string) string {
+	if m := aggregate.FindStringSubmatch(text); m != nil && !grouped.MatchString(text) {
+		return m[1] + "...)"
+	}
+	m := existence.FindStringSubmatchIndex(text)
+	if m == nil {
+		return ""
+	}
+	depth, end := 1, m[1]
+	for ; end < len(text) && depth > 0; end++ {
+		switch text[end] {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+	}
+	if from.MatchString(text[end:]) {
+		return "" // beside a row of a table
+	}
+	return text[m[2]:m[3]] + "...)"
 }
 
 // asks reports whether a statement begins like one that reads.

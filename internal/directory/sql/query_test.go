@@ -28,6 +28,10 @@ func TestQueries(t *testing.T) {
 		{"PostgreSQL's operators and tags", "SELECT $x$it's $2$x$ FROM u WHERE j ? 'k' AND a=$1", postgres, "SELECT $x$it's $2$x$ FROM u WHERE j ? 'k' AND a=$1", []field{a}},
 		{"a name with a dollar", "SELECT a$1 FROM u WHERE a=$1", mysqlKind, "SELECT a$1 FROM u WHERE a=?", []field{a}},
 		{"a part before", "WITH x AS (SELECT 1) SELECT 1 FROM x WHERE $1 <> ''", postgres, "WITH x AS (SELECT 1) SELECT 1 FROM x WHERE $1 <> ''", []field{a}},
+		{"a number of rows among others", "SELECT count(*), plan FROM u WHERE a=$1 GROUP BY plan", postgres, "SELECT count(*), plan FROM u WHERE a=$1 GROUP BY plan", []field{a}},
+		{"only where there are some", "SELECT count(*) FROM u WHERE a=$1 HAVING count(*) > 0", postgres, "SELECT count(*) FROM u WHERE a=$1 HAVING count(*) > 0", []field{a}},
+		{"whether there is something beside a row", "SELECT EXISTS (SELECT 1 FROM v WHERE (v.a=u.a)) AS extra FROM u WHERE a=$1", postgres, "SELECT EXISTS (SELECT 1 FROM v WHERE (v.a=u.a)) AS extra FROM u WHERE a=$1", []field{a}},
+		{"a column named so", "SELECT counts, maximum FROM u WHERE a=$1", postgres, "SELECT counts, maximum FROM u WHERE a=$1", []field{a}},
 		{"in brackets", "(SELECT 1 FROM u WHERE a=$1) UNION (SELECT 1 FROM v WHERE a=$1)", postgres, "(SELECT 1 FROM u WHERE a=$1) UNION (SELECT 1 FROM v WHERE a=$1)", []field{a}},
 	} {
 		q, err := parseQuery(c.text, c.kind)
@@ -45,6 +49,10 @@ func TestQueriesRefused(t *testing.T) {
 		{"one for everybody", "SELECT created FROM users", "nobody in particular"},
 		{"a placeholder in quotes is none", "SELECT 1 FROM u WHERE a='$1'", "nobody in particular"},
 		{"a fourth part", "SELECT 1 FROM u WHERE a=$4", "there is no $4"},
+		{"a number of rows, which is a row for everybody", "SELECT count(*) FROM u WHERE a=$1", "begins with count(...)"},
+		{"the newest of none", "select  MAX (created) FROM u WHERE a=$1", "begins with MAX (...)"},
+		{"whether there is one", "SELECT exists(SELECT 1 FROM u WHERE (a=$1))", "begins with exists(...)"},
+		{"or not", "SELECT NOT EXISTS (SELECT 1 FROM u WHERE a=$1) AS x", "begins with NOT EXISTS (...)"},
 		{"an open quote", "SELECT 1 FROM u WHERE a=$1 AND b='x", "does not end"},
 		{"an open comment", "SELECT 1 FROM u WHERE a=$1 /* x", "does not end"},
 	} {

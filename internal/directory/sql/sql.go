@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"mailprofiled/internal/directory"
 )
@@ -99,6 +100,10 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 		return directory.Entry{Result: directory.No}
 	}
 	e, err := s.lookup(ctx, a)
+	var huge *pgproto3.ExceededMaxBodyLenErr
+	if errors.As(err, &huge) {
+		err = errHugeRow
+	}
 	if unspeakable(err) {
 		err = directory.OnlyThis(err)
 	}
@@ -108,6 +113,9 @@ func (s *Source) Lookup(ctx context.Context, a directory.Address) directory.Entr
 	return e
 }
 
+// errHugeRow is that of a row which is larger than [maxMessage].
+var errHugeRow = fmt.Errorf("its row has more than %d MiB; have the query name the columns that are needed, created and plan", maxMessage>>20)
+
 // unspeakable reports whether a database cannot so much as compare the address, in the
 // letters in which it keeps its own, or as what the query makes of it: whoever sends such
 // addresses must not have it left alone as one that fails.
@@ -115,6 +123,8 @@ func unspeakable(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError
 	switch {
+	case errors.Is(err, errHugeRow):
+		return true
 	case errors.As(err, &pg):
 		return strings.HasPrefix(pg.Code, "22") // data exception: a letter that is none there, a text that is no number
 	case errors.As(err, &my):

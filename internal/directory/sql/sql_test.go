@@ -298,6 +298,7 @@ func TestWhatADatabaseCannotCompare(t *testing.T) {
 		{"going down", &pgconn.PgError{Code: "57P01"}, false},
 		{"collations that MariaDB does not mix", fmt.Errorf("query: %w", &mysql.MySQLError{Number: 1267}), true},
 		{"a wrong password", &mysql.MySQLError{Number: 1045}, false},
+		{"a row with a picture in it", errHugeRow, true},
 		{"a broken connection", io.ErrUnexpectedEOF, false},
 		{"none", nil, false},
 	} {
