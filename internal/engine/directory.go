@@ -153,7 +153,9 @@ func (v *Visit) watchRcpt(raw string, box profile.MailboxState) {
 		return
 	}
 	now := v.e.o.Now()
-	if v.tx.path.Null { // whoever forged an address of ours sends, not the server
+	// A bounce has one recipient (RFC 5321 section 4.5.5), whom somebody has forged: not
+	// the server. Who writes to more of them by one bounce tries names.
+	if v.tx.path.Null && v.tx.tried < 2 {
 		if box == profile.MailboxNone {
 			known.Harvest.Bounced()
 		}

@@ -269,6 +269,27 @@ func TestWhatIsNoHarvest(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+	t.Run("but a bounce has one recipient", func(t *testing.T) {
+		for _, mta := range []bool{false, true} {
+			h := withUsers(t, &users{known: known}, true, nil)
+			if mta {
+				h = mtaOnly(t, nil)
+			}
+			v := h.Connect(good)
+			v.Helo("mail.good.example")
+			v.Mail(Mail{From: "<>"})
+			for _, name := range names("x", 21) {
+				v.Rcpt(Rcpt{To: "<" + name + "@here.example>", Refused: mta, Status: "5.1.1"})
+			}
+			v.Close()
+			if n := refused(try(h, good, "<>", "jo")); n != 1 {
+				t.Errorf("the MTA refuses, %v: who tries names by one bounce is let through: %+v", mta, h.o.Recipients.Harvest.Stats(time.Now()))
+			}
+			if s := h.o.Recipients.Harvest.Stats(time.Now()); s.Bounced != 1 || s.Unknown != 20 {
+				t.Errorf("%+v", s)
+			}
+		}
+	})
 	t.Run("exempt networks and logins", func(t *testing.T) {
 		h := withUsers(t, &users{known: known}, true, func(o *Options) {
 			o.Exempt.Networks = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}

@@ -110,6 +110,7 @@ func (v *Visit) Rcpt(r Rcpt) Answer {
 	if r.QueueID != "" {
 		v.tx.queueID = r.QueueID
 	}
+	v.tx.tried++
 	if r.Refused {
 		if !v.limitsOnly {
 			v.noteRefused(&r)
@@ -209,6 +210,7 @@ type transaction struct {
 	queueID  string
 	rcpts    int // judged, the refused among them
 	accepted int
+	tried    int    // RCPTs, with those that the MTA refused itself
 	deferred int    // recipients noted for an honest retry
 	passed   bool   // it is one
 	operator string // of the client, as the session has it; "" for none
