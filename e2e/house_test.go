@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +82,12 @@ example.net. 300 IN MX 10 mx.test.
 // extra more of the configuration: see daemonConfig.
 func openHouse(t *testing.T, kind, zone, extra string) *house {
 	t.Helper()
+	return openHouseOf(t, kind, zone, extra, nil)
+}
+
+// openHouseOf is openHouse with further lines of the mail server's configuration.
+func openHouseOf(t *testing.T, kind, zone, extra string, lines []string) *house {
+	t.Helper()
 	dns, err := dnstest.Start(ourZone + zone)
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +95,7 @@ func openHouse(t *testing.T, kind, zone, extra string) *house {
 	t.Cleanup(dns.Close)
 	h := &house{kind: kind, dns: dns}
 	h.daemon = startDaemon(t, daemonConfig(dns.Addr(), extra))
-	if h.mta, err = startMTA(kind, "unix:"+h.daemon.socket, nil); err != nil {
+	if h.mta, err = startMTA(kind, "unix:"+h.daemon.socket, lines); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -103,30 +110,35 @@ func openHouse(t *testing.T, kind, zone, extra string) *house {
 	return h
 }
 
-// startMTA starts a mail server that asks the milter at addr. mc are further
-// lines of Sendmail's configuration.
-func startMTA(kind, addr string, mc []string) (mta, error) {
+// startMTA starts a mail server that asks the milter at addr. lines are further ones
+// of its configuration: "name = value" of main.cf, or those of sendmail.mc.
+func startMTA(kind, addr string, lines []string) (mta, error) {
 	listen := []string{"127.0.0.1:0", "[::1]:0"}
 	if kind == postfix {
 		sasl, err := postfixSASL()
 		if err != nil {
 			return nil, err
 		}
+		main := map[string]string{
+			"smtpd_sasl_auth_enable": "yes", "smtpd_sasl_path": "smtpd", "cyrus_sasl_config_path": sasl,
+			"smtpd_sasl_local_domain": "mx.test",
+		}
+		for _, line := range lines {
+			name, value, _ := strings.Cut(line, " = ")
+			main[name] = value
+		}
 		return mtatest.StartPostfix(mtatest.PostfixOptions{
 			ListenAddrs: listen, Domains: []string{"example.net"}, MilterAddr: addr,
 			Users:   []string{"jo@example.net", "al@example.net", "postmaster@example.net"},
 			XCLIENT: true, TLS: true,
-			ExtraMain: map[string]string{
-				"smtpd_sasl_auth_enable": "yes", "smtpd_sasl_path": "smtpd", "cyrus_sasl_config_path": sasl,
-				"smtpd_sasl_local_domain": "mx.test",
-			},
+			ExtraMain: main,
 		})
 	}
 	return mtatest.StartSendmail(mtatest.SendmailOptions{
 		Root: os.Getenv("E2E_SENDMAIL"), Syslog: syslog,
 		ListenAddrs: listen, Domains: []string{"example.net"}, MilterAddr: addr,
 		Users: []string{"jo", "al"}, TLS: true,
-		ExtraMC: append([]string{"define(`confAUTH_MECHANISMS', `PLAIN')dnl"}, mc...),
+		ExtraMC: append([]string{"define(`confAUTH_MECHANISMS', `PLAIN')dnl"}, lines...),
 	})
 }
 

@@ -4,11 +4,16 @@ package e2e
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"mailprofiled/internal/admin"
 	"mailprofiled/internal/mtatest"
 )
 
@@ -257,6 +262,40 @@ func TestAuthenticatedClientsSkipServerChecks(t *testing.T) {
 				t.Errorf("account=%q in %v", account, l.values)
 			}
 			checkLine(t, h.daemon.messages(t, mark, a, 1)[0], map[string]string{"account": l.values["account"]})
+		}
+	})
+}
+
+// TestMacrosAreAskedFor: what the MTA is told to send to milters by itself is of no
+// account. The name of the MTA, logins and refused recipients arrive all the same.
+func TestMacrosAreAskedFor(t *testing.T) {
+	stingy := map[string][][]string{
+		postfix: {
+			{"milter_connect_macros = v", "milter_mail_macros = i", "milter_rcpt_macros = i"},
+			{"milter_connect_macros = v", "milter_mail_macros = i", "milter_rcpt_macros = i", "milter_protocol = 2"},
+		},
+		sendmail: {{"define(`confMILTER_MACROS_CONNECT', `v')dnl", "define(`confMILTER_MACROS_ENVFROM', `i')dnl", "define(`confMILTER_MACROS_ENVRCPT', `i')dnl"}},
+	}
+	withBoth(t, func(t *testing.T, kind string) {
+		for _, lines := range stingy[kind] {
+			dir, err := os.MkdirTemp("", "control-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			h := openHouseOf(t, kind, sessionZone(), fmt.Sprintf("admin.control = %q\nadmin.listen = \"\"\n", filepath.Join(dir, "control.sock")), lines)
+			mark := h.daemon.log.Len()
+			c := h.hello(t, bad4, "mx.test")
+			do(t, c, "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00joe\x00secret")), 235)
+			send(t, c, "a@dead.example", "jo@example.net")
+			quit(t, c)
+			if account := h.daemon.verdict(t, mark, bad4).values["account"]; account != "joe" && account != "joe@mx.test" {
+				t.Errorf("%v: account=%q", lines, account)
+			}
+			var s admin.Status
+			if out, ok := h.ask(t, "status", "--json"); !ok || json.Unmarshal([]byte(out), &s) != nil || s.MTA == nil || s.MTA.Name != "mx.test" || s.Sessions.Sent.Unnamed+s.Sessions.Sent.Unmarked > 0 {
+				t.Errorf("%v: status %s", lines, out)
+			}
 		}
 	})
 }

@@ -13,13 +13,11 @@ const settings = `mail_version = 3.7.11
 queue_directory = /var/spool/postfix
 config_directory = /etc/postfix
 smtpd_milters =
-milter_mail_macros = i {auth_type} {auth_authen} {auth_author} {mail_addr} {mail_host} {mail_mailer}
-milter_rcpt_macros = i {rcpt_addr} {rcpt_host} {rcpt_mailer}
 milter_protocol = 6
 `
 
 const master = `smtp       inet  n       -       y       -       -       smtpd
-submission inet  n       -       y       -       -       smtpd -o syslog_name=postfix/submission -o smtpd_milters=
+submission inet  n       -       y       -       -       smtpd -o smtpd_milters= -o syslog_name=postfix/submission
 smtps      inet  n       -       y       -       -       smtpd -o { smtpd_milters = inet:127.0.0.1:8891 } -o smtpd_tls_wrappermode=yes
 smtpd      pass  -       -       y       -       -       smtpd
 pickup     unix  n       -       y       60      1       pickup
@@ -65,8 +63,6 @@ func TestPostfix(t *testing.T) {
 		{"over TCP", settings, ours("inet6:[::1]:8891"),
 			"smtpd_milters = { inet:[::1]:8891, default_action=accept, connect_timeout=10s, command_timeout=30s }", "any local user", false},
 		{"no socket that Postfix finds", settings, ours("unix:/run/mailprofiled/milter.sock"), "", `milter.listen = ["unix:/run/mailprofiled/milter.sock", "unix:/var/spool/postfix/mailprofiled/milter.sock"]`, true},
-		{"macros taken away", strings.Replace(settings, " {auth_authen}", "", 1), ours(queueSocket),
-			"smtpd_milters = { unix:mailprofiled/milter.sock, default_action=accept, connect_timeout=10s, command_timeout=30s }", "lacks {auth_authen}", false},
 		{"an old protocol", strings.Replace(settings, "protocol = 6", "protocol = 2", 1), ours(queueSocket),
 			"smtpd_milters = { unix:mailprofiled/milter.sock, default_action=accept, connect_timeout=10s, command_timeout=30s }", "set it to 6", true},
 	} {
@@ -131,8 +127,6 @@ func TestSendmail(t *testing.T) {
 			"INPUT_MAIL_FILTER(`mailprofiled', `S=local:/run/mailprofiled/milter.sock, F=T, T=C:30s;S:30s;R:30s;E:5m')dnl", "F=T: while", false},
 		{"others", "dnl INPUT_MAIL_FILTER(`old', `S=x')dnl\nINPUT_MAIL_FILTER(`opendkim', `S=local:/run/o.sock')dnl\n", ours("inet:127.0.0.1:8891"),
 			"INPUT_MAIL_FILTER(`mailprofiled', `S=inet:8891@127.0.0.1, F=, T=C:30s;S:30s;R:30s;E:5m')dnl", "already: opendkim.", false},
-		{"macros taken away", "define(`confMILTER_MACROS_ENVFROM', `i')dnl\n", ours("unix:/run/mailprofiled/milter.sock"),
-			"INPUT_MAIL_FILTER(`mailprofiled', `S=local:/run/mailprofiled/milter.sock, F=, T=C:30s;S:30s;R:30s;E:5m')dnl", "lacks {auth_authen}", true},
 		{"no socket", "", ours(queueSocket), "", `add "unix:/run/mailprofiled/milter.sock" to milter.listen`, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -186,4 +180,36 @@ func FuzzPostfix(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestOption reads settings of services as master.cf and postconf -M have them.
+func TestOption(t *testing.T) {
+	for _, tt := range []struct {
+		line, value string
+		ok          bool
+	}{
+		{"smtp inet n - y - - smtpd", "", false},
+		{"x inet n - y - - smtpd -o smtpd_milters= -o syslog_name=postfix/x", "", true},
+		{"x inet n - y - - smtpd -o smtpd_milters=inet:127.0.0.1:1", "inet:127.0.0.1:1", true},
+		{"x inet n - y - - smtpd -o {smtpd_milters={ inet:127.0.0.1:1, default_action=accept } inet:127.0.0.1:2} -o a=1", "{ inet:127.0.0.1:1, default_action=accept } inet:127.0.0.1:2", true},
+		{"x inet n - y - - smtpd -o { smtpd_milters = inet:127.0.0.1:1 }\n", "inet:127.0.0.1:1", true},
+		{"x inet n - y - - smtpd -o non_smtpd_milters=inet:127.0.0.1:1", "", false},
+		{"x inet n - y - - smtpd -o smtpd_milters=a:1 -o smtpd_milters=b:2", "b:2", true},
+		{"x inet n - y - - smtpd -o", "", false},
+	} {
+		if value, ok := option(tt.line, "smtpd_milters"); value != tt.value || ok != tt.ok {
+			t.Errorf("%s: %q, %v", tt.line, value, ok)
+		}
+	}
+}
+
+func TestUnspaced(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "",
+		"{ unix:mailprofiled/milter.sock, default_action=accept, command_timeout = 30s }, inet:127.0.0.1:2 inet:127.0.0.1:3": "{unix:mailprofiled/milter.sock,default_action=accept,command_timeout=30s},inet:127.0.0.1:2,inet:127.0.0.1:3",
+	} {
+		if got := Unspaced(in); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
 }

@@ -10,16 +10,14 @@ import (
 
 // Postfix is what its own tool, postconf(1), says of it.
 type Postfix struct {
-	Version    string
-	QueueDir   string // smtpd in a chroot finds nothing outside
-	MainCF     string
-	Milters    string // smtpd_milters as it stands
-	MailMacros string // milter_mail_macros
-	RcptMacros string // milter_rcpt_macros
-	Protocol   string // milter_protocol
-	Owner      string // mail_owner: as whom smtpd runs
-	Maps       string // smtpd_milter_maps: exceptions by client
-	Services   []Service
+	Version  string
+	QueueDir string // smtpd in a chroot finds nothing outside
+	MainCF   string
+	Milters  string // smtpd_milters as it stands
+	Protocol string // milter_protocol
+	Owner    string // mail_owner: as whom smtpd runs
+	Maps     string // smtpd_milter_maps: exceptions by client
+	Services []Service
 
 	expanded  map[string]string // settings, with what their $names stand for
 	overrides map[string]string // the same of master.cf, by "service/type/name"
@@ -75,7 +73,7 @@ func ReadPostfix(ctx context.Context, dir string) (*Postfix, error) {
 
 // settingNames are those that are asked for.
 var settingNames = []string{
-	"mail_version", "queue_directory", "config_directory", "smtpd_milters", "milter_mail_macros", "milter_rcpt_macros", "milter_protocol",
+	"mail_version", "queue_directory", "config_directory", "smtpd_milters", "milter_protocol",
 	"milter_default_action", "milter_connect_timeout", "milter_command_timeout", "receive_override_options", "smtpd_milter_maps", "mail_owner", "compatibility_level",
 }
 
@@ -97,7 +95,7 @@ func ParsePostfix(settings, master string, overrides map[string]string) *Postfix
 	values := values(settings)
 	p := &Postfix{
 		Version: values["mail_version"], QueueDir: values["queue_directory"], MainCF: values["config_directory"] + "/main.cf",
-		Milters: values["smtpd_milters"], MailMacros: values["milter_mail_macros"], RcptMacros: values["milter_rcpt_macros"],
+		Milters:  values["smtpd_milters"],
 		Protocol: values["milter_protocol"], Owner: values["mail_owner"], Maps: values["smtpd_milter_maps"],
 		expanded: values, overrides: overrides,
 	}
@@ -131,20 +129,47 @@ func ParsePostfix(settings, master string, overrides map[string]string) *Postfix
 
 // option finds -o name=value, or -o { name = value }, in a line of master.cf.
 func option(line, name string) (value string, ok bool) {
-	_, rest, found := strings.Cut(line, name)
-	if !found {
-		return "", false
+	words := words(line)
+	for i := 1; i < len(words); i++ {
+		if words[i-1] != "-o" {
+			continue
+		}
+		setting := words[i]
+		if strings.HasPrefix(setting, "{") {
+			setting = strings.TrimSuffix(setting[1:], "}")
+		}
+		if key, v, found := strings.Cut(setting, "="); found && strings.TrimSpace(key) == name {
+			value, ok = strings.TrimSpace(v), true // the last one counts
+		}
 	}
-	rest = strings.TrimLeft(rest, " ")
-	rest, found = strings.CutPrefix(rest, "=")
-	if !found {
-		return "", false
+	return value, ok
+}
+
+// words cuts a line at blanks outside braces.
+func words(line string) []string {
+	depth := 0
+	return strings.FieldsFunc(line, func(r rune) bool {
+		switch r {
+		case '{':
+			depth++
+		case '}':
+			depth--
+		}
+		return depth <= 0 && (r == ' ' || r == '\t' || r == '\n')
+	})
+}
+
+// Unspaced writes a value of smtpd_milters without a blank: postconf -P takes none.
+func Unspaced(milters string) string {
+	all := entries(milters)
+	for i, e := range all {
+		if inner, ok := strings.CutPrefix(e, "{"); ok {
+			inner = strings.ReplaceAll(strings.TrimSuffix(inner, "}"), "=", " = ")
+			parts := strings.FieldsFunc(inner, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
+			all[i] = "{" + strings.ReplaceAll(strings.Join(parts, ","), ",=,", "=") + "}"
+		}
 	}
-	rest = strings.TrimSpace(rest)
-	if i := strings.Index(rest, " -o "); i >= 0 {
-		rest = rest[:i]
-	}
-	return strings.TrimSpace(rest), true
+	return strings.Join(all, ",")
 }
 
 // Paper gives the lines for main.cf, and for master.cf where services have milters
@@ -164,7 +189,7 @@ func (p *Postfix) Paper(o Ours) *Paper {
 	}
 	w.line("%s", line)
 	p.services(ours, w)
-	p.macros(w)
+	p.protocol(w)
 	return w
 }
 
@@ -266,45 +291,22 @@ func (p *Postfix) services(ours string, w *Paper) {
 			w.line("#   -o { smtpd_milters = %s, %s }", ours, s.Milters)
 		}
 	}
-	w.remark("#", "non_smtpd_milters is not needed: that is local mail, and there is no server to judge.")
+	w.remark("#", "non_smtpd_milters is not needed: that is local mail, and there is no server to judge. Nor are milter_*_macros: mailprofiled asks for those that it needs.")
 }
 
-// A Gap is a setting by which Postfix keeps to itself what is needed.
-type Gap struct{ Setting, What string }
-
-// Gaps are those there are.
-func (p *Postfix) Gaps() []Gap {
-	var all []Gap
-	missing := func(setting, have string, want ...string) {
-		if have == "" {
-			return
-		}
-		for _, m := range want {
-			if !strings.Contains(" "+strings.NewReplacer("{", " ", "}", " ", ",", " ").Replace(have)+" ", " "+m+" ") {
-				all = append(all, Gap{setting, fmt.Sprintf("lacks {%s}, which it has by default: without it %s", m, without[m])})
-			}
-		}
-	}
-	missing("milter_mail_macros", p.MailMacros, "auth_authen", "auth_type")
-	missing("milter_rcpt_macros", p.RcptMacros, "rcpt_host", "rcpt_mailer")
+// OldProtocol is milter_protocol where that is one in which recipients that Postfix
+// refuses itself are not shown; "" where it is none.
+func (p *Postfix) OldProtocol() string {
 	if p.Protocol != "" && p.Protocol < "6" {
-		all = append(all, Gap{"milter_protocol", fmt.Sprintf("is %s: set it to 6, or recipients that Postfix refuses itself are not seen.", p.Protocol)})
+		return p.Protocol
 	}
-	return all
+	return ""
 }
 
-// macros tells what Postfix was told not to send.
-func (p *Postfix) macros(w *Paper) {
-	for _, gap := range p.Gaps() {
-		w.remark("#", "%s %s", gap.Setting, gap.What)
-		w.Unfit = w.Unfit || gap.Setting == "milter_protocol"
+// protocol tells of an old one.
+func (p *Postfix) protocol(w *Paper) {
+	if old := p.OldProtocol(); old != "" {
+		w.Unfit = true
+		w.remark("#", "milter_protocol is %s: set it to 6, or recipients that Postfix refuses itself are not seen.", old)
 	}
-}
-
-// without says what a macro is for.
-var without = map[string]string{
-	"auth_authen": "nobody counts as logged in, and limits of accounts do not hold.",
-	"auth_type":   "nobody counts as logged in, and limits of accounts do not hold.",
-	"rcpt_host":   "unknown users that Postfix refuses itself are not seen.",
-	"rcpt_mailer": "unknown users that Postfix refuses itself are not seen.",
 }

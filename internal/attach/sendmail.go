@@ -12,9 +12,8 @@ import (
 type Sendmail struct {
 	MC       string // its path
 	Filters  []string
-	Macros   map[string]string // confMILTER_MACROS_* that it sets, by the stage
-	Included string            // the m4 file that the package brings, "" where there is none
-	Read     bool              // MC could be read
+	Included string // the m4 file that the package brings, "" where there is none
+	Read     bool   // MC could be read
 }
 
 // maxMC is how much of a sendmail.mc is read: they have some kilobytes.
@@ -23,7 +22,7 @@ const maxMC = 1 << 20
 // ReadSendmail reads sendmail.mc. One that is not there is no error: the lines are
 // the same.
 func ReadSendmail(mc, included string) (*Sendmail, error) {
-	s := &Sendmail{MC: mc, Macros: map[string]string{}}
+	s := &Sendmail{MC: mc}
 	if _, err := os.Stat(included); err == nil {
 		s.Included = included
 	}
@@ -53,10 +52,6 @@ func (s *Sendmail) parse(text string) {
 		if rest, ok := strings.CutPrefix(line, "INPUT_MAIL_FILTER(`"); ok {
 			name, _, _ := strings.Cut(rest, "'")
 			s.Filters = append(s.Filters, name)
-		}
-		if _, rest, ok := strings.Cut(line, "confMILTER_MACROS_"); ok {
-			stage, value, _ := strings.Cut(rest, "'")
-			s.Macros[stage] = strings.Trim(value, ",`' )dnl")
 		}
 	}
 }
@@ -99,10 +94,6 @@ func (s *Sendmail) Paper(o Ours) *Paper {
 	if s.Included != "" && flag == "" && seconds == 30 && socket == "local:/run/mailprofiled/milter.sock" {
 		w.remark("dnl", "The same by the package's file, in its place:")
 		w.line("dnl include(`%s')dnl", s.Included)
-	}
-	if macros, set := s.Macros["ENVFROM"]; set && !strings.Contains(macros, "auth_authen") {
-		w.Unfit = true
-		w.remark("dnl", "confMILTER_MACROS_ENVFROM lacks {auth_authen}, which it has by default: without it nobody counts as logged in, and limits of accounts do not hold.")
 	}
 	w.remark("dnl", `Submission (port 587) is covered too; who has logged in is exempt from server checks. Called "unsafe", a socket may only be missing: look first whether mailprofiled runs.`)
 	return w

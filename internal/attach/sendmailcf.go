@@ -12,7 +12,6 @@ import (
 type SendmailCF struct {
 	Path      string
 	RunAsUser string            // as whom it asks filters; "" for root
-	Macros    map[string]string // what it sends where a filter names none, by stage: connect, envfrom, envrcpt
 	daemons   []string          // DaemonPortOptions
 	inputs    string            // InputMailFilters
 	filters   map[string]string // definitions, by name
@@ -33,7 +32,7 @@ func ReadSendmailCF(path string) (*SendmailCF, error) {
 }
 
 func parseSendmailCF(path, text string) *SendmailCF {
-	s := &SendmailCF{Path: path, Macros: map[string]string{}, filters: map[string]string{}}
+	s := &SendmailCF{Path: path, filters: map[string]string{}}
 	for _, line := range unfolded(text) {
 		switch {
 		case strings.HasPrefix(line, "X"):
@@ -72,8 +71,6 @@ func (s *SendmailCF) option(name, value string) {
 		s.daemons = append(s.daemons, value)
 	case name == "runasuser":
 		s.RunAsUser, _, _ = strings.Cut(value, ":")
-	case strings.HasPrefix(name, "milter.macros."):
-		s.Macros[strings.TrimPrefix(name, "milter.macros.")] = value
 	}
 }
 

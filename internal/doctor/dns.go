@@ -65,7 +65,7 @@ func dig(server netip.AddrPort) string {
 // dns looks at each DNS server.
 func (e *exam) dns(ctx context.Context) {
 	if e.ServersErr != nil {
-		e.say(Error, "dns-answers", "", []string{`dns.servers = ["127.0.0.1"]    # in ` + e.ConfigPath}, "%v", e.ServersErr)
+		e.say(Error, "dns-answers", "", e.localResolver(), "%v", e.ServersErr)
 		return
 	}
 	looks := make([]exam, len(e.Servers))
@@ -81,6 +81,15 @@ func (e *exam) dns(ctx context.Context) {
 		e.all, e.silent = append(e.all, looks[i].all...), append(e.silent, looks[i].silent...)
 	}
 	e.publicServers()
+}
+
+// mendServer is how to look at a server that does not answer, and what to do.
+func (e *exam) mendServer(server netip.AddrPort) []string {
+	look := dig(server) + " org SOA"
+	if server.Addr().IsLoopback() {
+		return []string{look, "systemctl status unbound named systemd-resolved    # whichever serves there"}
+	}
+	return append([]string{look}, e.localResolver()...)
 }
 
 // localResolver is how to get a resolver that lists answer.
@@ -123,7 +132,7 @@ func (e *exam) server(ctx context.Context, server netip.AddrPort) {
 		if len(e.Servers) == 1 {
 			severity = Error
 		}
-		e.say(severity, "dns-answers", at, []string{dig(server) + " org SOA"}, "does not answer: %v", err)
+		e.say(severity, "dns-answers", at, e.mendServer(server), "does not answer: %v", err)
 		return
 	}
 	if plain.Rcode == dns.RcodeServerFailure && e.unchecked(ctx, server, "org") {
@@ -132,7 +141,7 @@ func (e *exam) server(ctx context.Context, server netip.AddrPort) {
 		return
 	}
 	if plain.Rcode != dns.RcodeSuccess {
-		e.say(Error, "dns-answers", at, []string{dig(server) + " org SOA"}, "cannot look up names (%s): does it reach the Internet, and serve this machine?", dns.RcodeToString[plain.Rcode])
+		e.say(Error, "dns-answers", at, e.mendServer(server), "cannot look up names (%s): does it reach the Internet, and serve this machine?", dns.RcodeToString[plain.Rcode])
 		return
 	}
 	e.ok("dns-answers", at, "looks up names")

@@ -54,9 +54,8 @@ func TestEveryIDIsDocumented(t *testing.T) {
 func TestWhatIsWrongHasARemedy(t *testing.T) {
 	f := mtaSite(t, "{ unix:mailprofiled/milter.sock, default_action=reject, command_timeout=1s }")
 	f.Reach = func(context.Context, Who, string, string) error { return errors.New("no") }
-	f.Postfix.MailMacros, f.Postfix.RcptMacros = "i", "i"
+	f.Postfix.Protocol = "2"
 	f.Status.MTA.Agreed.Protocol = 0
-	f.Status.Sessions.Sent.Unmarked = 1000
 	f.Config.State.Path = "/nonexistent/state"
 	for _, o := range findings(f) {
 		if o.Severity >= Warning && len(o.Remedy) == 0 {

@@ -84,16 +84,6 @@ func (e *exam) speaking() []netip.AddrPort {
 	return slices.DeleteFunc(slices.Clone(e.Servers), func(s netip.AddrPort) bool { return slices.Contains(e.silent, s) })
 }
 
-// has reports whether something was said by that id.
-func (e *exam) has(id string) bool {
-	for i := range e.all {
-		if e.all[i].ID == id {
-			return true
-		}
-	}
-	return false
-}
-
 // enforce reports whether verdicts are spoken.
 func (e *exam) enforce() bool {
 	if e.Status != nil {

@@ -91,9 +91,9 @@ func TestDaemonAndClients(t *testing.T) {
 		{"no MTA in the first minutes", func(f *Facts) { f.Status.MTA, f.Status.Started = nil, noon.Add(-time.Minute) }, "mta-seen", Note, "1m0s", ""},
 		{"no MTA for hours", func(f *Facts) { f.Status.MTA.LastCommand = noon.Add(-5 * time.Hour) }, "mta-seen", Note, "5h0m0s ago", ""},
 		{"refused recipients are not shown", func(f *Facts) { f.Status.MTA.Agreed.Protocol &^= 0x800 }, "mta-negotiated", Warning, "unknown users", "milter_protocol=6"},
-		{"no mailer macro", func(f *Facts) { f.Status.Sessions.Sent.Unmarked = 1000 }, "mta-macros", Warning, "{rcpt_mailer}", "milter_rcpt_macros"},
-		{"no name", func(f *Facts) { f.Status.Sessions.Sent.Unnamed = 1000 }, "mta-macros", Note, "{j}", "milter_connect_macros"},
-		{"nobody logs in at submission", func(f *Facts) { f.Status.Doors[0].Role, f.Status.Sessions.Sent.LoggedIn = "submission", 0 }, "mta-logins", Warning, "{auth_authen}", "milter_mail_macros"},
+		{"no mailer macro", func(f *Facts) { f.Status.Sessions.Sent.Unmarked = 1000 }, "mta-macros", Warning, "{rcpt_mailer}", ""},
+		{"no name", func(f *Facts) { f.Status.Sessions.Sent.Unnamed = 1000 }, "mta-macros", Note, "{j}", "us.names"},
+		{"nobody logs in at submission", func(f *Facts) { f.Status.Doors[0].Role, f.Status.Sessions.Sent.LoggedIn = "submission", 0 }, "mta-logins", Warning, "{auth_authen}", "smtpd_sasl_auth_enable"},
 		{"a NAT", func(f *Facts) {
 			f.Status.Sessions.Recent = admin.Recent{Clients: 256, Distinct: 2, Most: "172.17.0.1", MostSeen: 250}
 		}, "client-addresses", Error, "172.17.0.1", "haproxy"},
@@ -242,7 +242,7 @@ func TestPostfix(t *testing.T) {
 		{"out of reach", good, func(f *Facts) {
 			f.Reach = func(context.Context, Who, string, string) error { return errors.New("refused") }
 		}, "postfix-socket", Error, "/var/spool/postfix", ""},
-		{"macros taken away", good, func(f *Facts) { f.Postfix.MailMacros = "i" }, "postfix-macros", Warning, "auth_authen", "postconf -X milter_mail_macros"},
+		{"an old protocol", good, func(f *Facts) { f.Postfix.Protocol = "2" }, "postfix-protocol", Warning, "is 2", "postconf -X milter_protocol"},
 		{"told to ask, and not reloaded", good, func(f *Facts) { f.Status.MTA = nil }, "mta-seen", Warning, "Postfix is told to ask", "postfix reload"},
 		{"told to ask just now", good, func(f *Facts) { f.Status.MTA, f.Status.Started = nil, noon.Add(-time.Minute) }, "mta-seen", Note, "next visitor", ""},
 		{"clients kept away", good, func(f *Facts) { f.Postfix.Maps = "cidr:/x" }, "postfix-maps", Note, "cidr:/x", ""},
@@ -274,7 +274,7 @@ func TestSubmissionHasADoor(t *testing.T) {
 	f.Postfix = attach.ParsePostfix("queue_directory = /var/spool/postfix\nconfig_directory = /etc/postfix\nmail_owner = root\nsmtpd_milters = unix:mailprofiled/milter.sock\n",
 		"smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd -o smtpd_milters=\n", nil)
 	all := findings(f)
-	if len(all) != 1 || all[0].ID != "postfix-submission" || !strings.HasPrefix(all[0].Remedy[0], "postconf -P 'submission/inet/smtpd_milters={ unix:mailprofiled/submission.sock,") {
+	if len(all) != 1 || all[0].ID != "postfix-submission" || !strings.HasPrefix(all[0].Remedy[0], "postconf -P 'submission/inet/smtpd_milters={unix:mailprofiled/submission.sock,") {
 		t.Errorf("got %+v", all)
 	}
 }
@@ -285,7 +285,7 @@ func TestBehindPostscreen(t *testing.T) {
 	f.Postfix = attach.ParsePostfix("queue_directory = /var/spool/postfix\nconfig_directory = /etc/postfix\nmail_owner = root\nsmtpd_milters =\n",
 		"smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd -o smtpd_milters=inet:localhost:8899\n", nil)
 	all := findings(f)
-	if len(all) != 1 || all[0].ID != "postfix-attached" || !strings.HasPrefix(all[0].Remedy[0], "postconf -P 'smtpd/pass/smtpd_milters={ unix:mailprofiled/milter.sock,") {
+	if len(all) != 1 || all[0].ID != "postfix-attached" || !strings.HasPrefix(all[0].Remedy[0], "postconf -P 'smtpd/pass/smtpd_milters={unix:mailprofiled/milter.sock,") {
 		t.Errorf("got %+v", all)
 	}
 }
@@ -298,7 +298,7 @@ func TestSubmission(t *testing.T) {
 		map[string]string{"submission/inet/smtpd_milters": "inet:localhost:8899", "127.0.0.1:10025/inet/receive_override_options": "no_milters"})
 	all := findings(f)
 	if len(all) != 1 || all[0].ID != "postfix-submission" || all[0].Severity != Note ||
-		all[0].Remedy[0] != "postconf -P 'submission/inet/smtpd_milters={ unix:mailprofiled/milter.sock, default_action=tempfail, connect_timeout=10s, command_timeout=30s }, inet:localhost:8899'" {
+		all[0].Remedy[0] != "postconf -P 'submission/inet/smtpd_milters={unix:mailprofiled/milter.sock,default_action=tempfail,connect_timeout=10s,command_timeout=30s},inet:localhost:8899'" {
 		t.Errorf("got %+v", all)
 	}
 }

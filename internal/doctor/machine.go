@@ -21,11 +21,11 @@ func (e *exam) clock(ctx context.Context) {
 	}
 	if s := e.Status; s != nil {
 		if ahead := s.Started.Sub(now); ahead > time.Minute {
-			e.say(Error, "clock", "", set, "the daemon was started %v from now: the clock was set back", ahead.Round(time.Second))
+			e.say(Error, "clock", "", set, "it is %s by the clock, and the daemon was started at %s: the clock was set back", moment(now), moment(s.Started))
 			return
 		}
 		if w := s.Store.LastWrite; w.Sub(now) > time.Minute {
-			e.say(Error, "clock", "", set, "the state was written %v from now: the clock was set back", w.Sub(now).Round(time.Second))
+			e.say(Error, "clock", "", set, "it is %s by the clock, and the state was written at %s: the clock was set back", moment(now), moment(w))
 			return
 		}
 	}
@@ -41,6 +41,8 @@ func (e *exam) clock(ctx context.Context) {
 		e.ok("clock", "", "it is set by somebody, and within the days that DNS tells")
 	}
 }
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02") }
 
@@ -109,7 +111,7 @@ func (e *exam) owned(dir string, info fs.FileInfo) {
 		return
 	}
 	if info.Mode().Perm()&0o027 != 0 {
-		e.say(Warning, "state-directory", "", []string{"chmod o-rwx,g-w " + quotePath(dir)}, "%s is %s: others may read the keys of hashes there, or write", dir, described(info))
+		e.say(Warning, "state-directory", "", fix[:1], "%s is %s: others may read the keys of hashes there, or write", dir, described(info))
 		return
 	}
 	e.ok("state-directory", "", "%s is %s", dir, described(info))

@@ -45,7 +45,6 @@ func (e *exam) mtas(ctx context.Context) {
 		e.mta(ctx, &mta{"sendmail", "Sendmail", who, s.Askers(), func(*attach.Asker) []string {
 			return []string{"mailprofiled attach sendmail --config " + e.ConfigPath + "    # its line goes into sendmail.mc; make sendmail.cf of it, and restart Sendmail"}
 		}})
-		e.sendmailOnly(s)
 	}
 	if e.Postfix == nil && e.Sendmail == nil && e.PostfixErr == nil && e.SendmailErr == nil {
 		e.say(Note, "mta", "", nil, "no Postfix and no Sendmail is set up on this machine: what they are told could not be looked at")
@@ -91,7 +90,7 @@ func postfixLines(p *attach.Postfix, a *attach.Asker, ours attach.Ours) []string
 		return []string{"mailprofiled attach postfix --config " + ours.Config + "    # it tells what to do first"}
 	}
 	if a.Own {
-		return []string{"postconf -P " + quote(a.Name+"/"+a.Type+"/smtpd_milters="+line), "postfix reload"}
+		return []string{"postconf -P " + quote(a.Name+"/"+a.Type+"/smtpd_milters="+attach.Unspaced(line)), "postfix reload"}
 	}
 	return []string{"postconf -e " + quote("smtpd_milters = "+line), "postfix reload"}
 }
@@ -229,25 +228,14 @@ func (e *exam) reach(ctx context.Context, m *mta, a *attach.Asker, f *attach.Fil
 
 // postfixOnly looks at what only Postfix has.
 func (e *exam) postfixOnly(p *attach.Postfix) {
-	for _, gap := range p.Gaps() {
-		e.say(Warning, "postfix-macros", gap.Setting, []string{"postconf -X " + gap.Setting, "postfix reload"}, "%s %s", gap.Setting, gap.What)
-	}
-	if !e.has("postfix-macros") {
-		e.ok("postfix-macros", "", "it sends the macros that are needed")
+	if old := p.OldProtocol(); old != "" {
+		e.say(Warning, "postfix-protocol", "", []string{"postconf -X milter_protocol", "postfix reload"}, "milter_protocol is %s: unknown users that Postfix refuses itself are not seen, nor are harvests and traps", old)
+	} else {
+		e.ok("postfix-protocol", "", "it speaks the milter protocol of now")
 	}
 	if p.Maps != "" {
 		e.say(Note, "postfix-maps", "", nil, "smtpd_milter_maps = %s may keep clients away from mailprofiled", p.Maps)
 	}
-}
-
-// sendmailOnly looks at what only Sendmail has.
-func (e *exam) sendmailOnly(s *attach.SendmailCF) {
-	if macros, ok := s.Macros["envfrom"]; ok && !strings.Contains(macros, "{auth_authen}") {
-		e.say(Warning, "sendmail-macros", "", []string{"define(`confMILTER_MACROS_ENVFROM', confMILTER_MACROS_ENVFROM``, {auth_authen}'')dnl    # in sendmail.mc"},
-			"Milter.macros.envfrom lacks {auth_authen}: where Sendmail takes no list of ours, nobody counts as logged in")
-		return
-	}
-	e.ok("sendmail-macros", "", "it sends the macros that are needed")
 }
 
 // A Who is a user of this machine.
