@@ -145,14 +145,18 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	all.Go(func() { d.followKey(beside) })
 	all.Go(func() { d.trial.Run(beside) })
 	all.Go(func() { d.followTrend(beside) })
-	stopped := context.AfterFunc(ctx, d.stop)
-	defer stopped()
+	stop := sync.OnceFunc(d.stop)
+	defer context.AfterFunc(ctx, stop)()
 
 	d.logger.Info("serving", "version", version, "pid", os.Getpid(), "go", runtime.Version(),
 		"policy", cfg.PolicyID(), "mode", mode(d.first), "listen", d.doors.listen(), "admin", d.doors.webAddr(), "control", d.doors.controlAddr())
 	d.notify(systemd.Ready, d.statusLine())
 	ready()
-	return d.serveMTAs(ctx)
+	err = d.serveMTAs(ctx)
+	if ctx.Err() != nil {
+		stop() // a daemon with nothing to do may be here before the context has got round to it
+	}
+	return err
 }
 
 // stop says that the end has come; open transactions may still end.

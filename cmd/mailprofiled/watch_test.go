@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func TestUnderSystemd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer manager.Close()
+	told := hear(t, manager)
 	dir := t.TempDir()
 	file, socket := filepath.Join(dir, "m.toml"), filepath.Join(dir, "milter.sock")
 	text := judging(dns, 6) + fmt.Sprintf("[milter]\nlisten = [%q]\n[admin]\nlisten = \"\"\ncontrol = \"\"\n", "unix:"+socket)
@@ -47,19 +48,19 @@ func TestUnderSystemd(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- d.serve(ctx, func() {}) }()
 
-	awaitTold(t, manager, "READY=1\nSTATUS=serving, policy standard@1-")
-	awaitTold(t, manager, "WATCHDOG=1")
-	awaitTold(t, manager, "WATCHDOG=1")
+	awaitTold(t, told, "READY=1\nSTATUS=serving, policy standard@1-")
+	awaitTold(t, told, "WATCHDOG=1")
+	awaitTold(t, told, "WATCHDOG=1")
 	if r := d.reload(ctx); len(r.Errors) > 0 {
 		t.Error(r.Errors)
 	}
-	awaitTold(t, manager, "RELOADING=1\nMONOTONIC_USEC=")
-	awaitTold(t, manager, "READY=1")
+	awaitTold(t, told, "RELOADING=1\nMONOTONIC_USEC=")
+	awaitTold(t, told, "READY=1")
 	if st := d.status(); st.Sessions.Total != 0 || st.MTA != nil {
 		t.Errorf("the self-test is taken for an MTA: %+v", st.Sessions)
 	}
 	cancel()
-	awaitTold(t, manager, "STOPPING=1")
+	awaitTold(t, told, "STOPPING=1")
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
@@ -68,20 +69,44 @@ func TestUnderSystemd(t *testing.T) {
 	}
 }
 
-// awaitTold reads what the manager is told until it begins so.
-func awaitTold(t *testing.T, manager *net.UnixConn, want string) {
+// hear reads what the manager is told, as it does, without a pause: the kernel keeps
+// ten datagrams, and what has no room for a second is lost.
+func hear(t *testing.T, manager *net.UnixConn) <-chan string {
 	t.Helper()
-	if err := manager.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 1<<10)
-	for {
-		n, err := manager.Read(buf)
-		if err != nil {
-			t.Fatalf("never told %q: %v", want, err)
+	told := make(chan string, 1<<16) // six minutes of signs of life
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		buf := make([]byte, 1<<10)
+		for {
+			n, err := manager.Read(buf)
+			if err != nil {
+				return
+			}
+			select {
+			case told <- string(buf[:n]):
+			default:
+			}
 		}
-		if strings.HasPrefix(string(buf[:n]), want) {
-			return
+	})
+	t.Cleanup(func() {
+		manager.Close()
+		reader.Wait()
+	})
+	return told
+}
+
+// awaitTold takes what the manager was told until it begins so.
+func awaitTold(t *testing.T, told <-chan string, want string) {
+	t.Helper()
+	over := time.After(time.Minute)
+	for {
+		select {
+		case text := <-told:
+			if strings.HasPrefix(text, want) {
+				return
+			}
+		case <-over:
+			t.Fatalf("never told %q", want)
 		}
 	}
 }
