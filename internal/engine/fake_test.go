@@ -78,9 +78,12 @@ func (f *fakeDNS) Lookup(ctx context.Context, name string, qtype uint16) resolve
 	if dead {
 		return resolver.Answer{Outcome: resolver.Failed, Reason: "timeout"}
 	}
+	f.mu.Lock() // a test may change the records while a lookup that nobody waits for is still under way
+	defer f.mu.Unlock()
 	return f.answer(name, qtype)
 }
 
+// answer is what the records say; the caller holds f.mu.
 func (f *fakeDNS) answer(name string, qtype uint16) resolver.Answer {
 	values, ok := f.records[f.key(name, qtype)]
 	if !ok {
