@@ -111,7 +111,9 @@ func newFlags(usage, help string) *flag.FlagSet {
 	fs.SetOutput(io.Discard) // parse prints, once and where it belongs
 	fs.Usage = func() {
 		w := fs.Output()
-		fmt.Fprintf(w, "usage: mailprofiled %s [flags]\n\n%s\n\nflags:\n", usage, strings.TrimSpace(help))
+		var takes, head string
+		fs.VisitAll(func(*flag.Flag) { takes, head = " [flags]", "\nflags:\n" })
+		fmt.Fprintf(w, "usage: mailprofiled %s%s\n\n%s\n%s", usage, takes, strings.TrimSpace(help), head)
 		fs.VisitAll(func(f *flag.Flag) {
 			value, does := flag.UnquoteUsage(f)
 			fmt.Fprintf(w, "  --%s\n        %s\n", strings.TrimSpace(f.Name+" "+value), does)

@@ -78,7 +78,7 @@ func runServersTop(args []string, stdout, stderr io.Writer) int {
 	c := newControlCommand("servers top", "\nLists the servers with the most of something.")
 	by := c.fs.String("by", "visits", "rank by `WORD`: "+strings.Join(memory.Rankings(), ", "))
 	kind := c.fs.String("kind", "address", "rank `KIND`: address, network or operator")
-	n := c.fs.Int("n", 20, "show so many, at most 1000")
+	n := c.fs.Int("n", 20, "how `MANY` to show, at most 1000")
 	return c.run(args, stdout, stderr, func(ctx context.Context, daemon *admin.Client) (int, error) {
 		top, err := daemon.TopServers(ctx, *kind, *by, *n)
 		switch {

@@ -33,7 +33,7 @@ func runWhy(args []string, stdout, stderr io.Writer) int {
 	c.fs.StringVar(&q.From, "from", "", "with a sender of that `DOMAIN`, or of that whole address")
 	c.fs.StringVar(&q.Rcpt, "rcpt", "", "with the recipient `ADDRESS`")
 	c.fs.StringVar(&q.Queue, "queue", "", "with the MTA's queue `ID`: of mail that it took in")
-	c.fs.IntVar(&q.Most, "n", 20, "list so many, at most 1000")
+	c.fs.IntVar(&q.Most, "n", 20, "how `MANY` to list, at most 1000")
 	said, err := wordsAmong(c.fs, args)
 	ids := admin.IDsIn(said)
 	switch {
