@@ -41,27 +41,45 @@ func Rankings() []string {
 // Top gives the first n of a kind by what they are ranked by, none of whom it is
 // nothing. It walks over all that is remembered, one shard after the other.
 func (s *Servers) Top(kind Kind, by By, n int, now time.Time) []Counts {
-	var best []Counts
+	type ranked struct {
+		of     float64
+		counts Counts
+	}
+	var best []ranked
+	cut := func() {
+		slices.SortFunc(best, func(a, b ranked) int {
+			return cmp.Or(cmp.Compare(b.of, a.of), b.counts.Last.Compare(a.counts.Last))
+		})
+		best = best[:min(n, len(best))]
+	}
 	at, h := seconds(now), s.halving()
-	order := func(a, b Counts) int { return cmp.Or(cmp.Compare(by(&b), by(&a)), b.Last.Compare(a.Last)) }
+	var counts Counts // one for all: by may keep it, as far as the compiler knows
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		for k := range sh.cells {
-			if c := &sh.cells[k]; c.kind == kind || kind == Address && c.isServer() {
-				counts := c.counts(at, h)
-				if by(&counts) < 0.5 {
-					continue
-				}
-				counts.Name = sh.names[c.id]
-				best = append(best, counts)
+			c := &sh.cells[k]
+			if c.kind != kind && (kind != Address || !c.isServer()) {
+				continue
+			}
+			counts = c.counts(at, h)
+			of := by(&counts)
+			if of < 0.5 {
+				continue
+			}
+			counts.Name = sh.names[c.id]
+			if best = append(best, ranked{of, counts}); len(best)/2 >= n+32 {
+				cut()
 			}
 		}
 		sh.mu.Unlock()
-		slices.SortFunc(best, order)
-		best = slices.Clip(best[:min(n, len(best))])
 	}
-	return best
+	cut()
+	top := make([]Counts, len(best))
+	for i := range best {
+		top[i] = best[i].counts
+	}
+	return top
 }
 
 // isServer reports whether a cell is of one server: an IPv4 address, or a /64.
