@@ -47,7 +47,7 @@ func accountKeys() []Key {
 		{
 			Name: "accounts.file", Default: "", Hot: true,
 			Kind:  textKind("path", "/etc/mailprofiled/accounts.txt", accountsFile, formatText),
-			Doc:   `A text file of accounts, one a line: "login created=2026-01-31 plan=pro # comment", or "login account=jo@example.net" for another name of one. A changed one is taken in by itself. Whom it does not name is as old as it is known here. Empty: none.`,
+			Doc:   `A text file of accounts, one a line: "login created=2026-01-31 plan=pro # comment", or "login account=jo@example.net" for another name of one. A changed one is taken in by itself. An account that it does not name is there since it was first seen here, unless the directory tells. Empty: none.`,
 			field: func(c *Config) any { return &c.Accounts.File },
 		},
 		{

@@ -29,7 +29,7 @@ func adminKeys() []Key {
 		{
 			Name: "admin.control", Default: "/run/mailprofiled/control.sock",
 			Kind:  textKind("path", "/run/mailprofiled/control.sock", controlSocket, formatText),
-			Doc:   "The socket of status, reload and explain, with mode 0660; empty is none.",
+			Doc:   "The socket of the commands that ask the daemon or change it (status, why, accounts, reload, ...), with mode 0660; empty is none.",
 			field: func(c *Config) any { return &c.Admin.Control },
 		},
 		{

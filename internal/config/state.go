@@ -17,7 +17,7 @@ func stateKeys() []Key {
 		{
 			Name: "state.path", Default: "/var/lib/mailprofiled",
 			Kind:  textKind("path", "/var/lib/mailprofiled", statePath, formatText),
-			Doc:   `The directory for what outlives the daemon. The counters of limits and the ages of accounts, and hash.key, which log.addresses = "hashed" makes. Where it is not there, nothing is kept: all of it begins anew with each start, and that is said.`,
+			Doc:   `The directory for what outlives the daemon: counters of limits, accounts, what is remembered of servers, records, and the key of tokens in the log (docs/state.md). Where it is not there, nothing is kept: all of it begins anew with each start, and that is said.`,
 			field: func(c *Config) any { return &c.State.Path },
 		},
 		{
