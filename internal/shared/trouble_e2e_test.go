@@ -4,8 +4,6 @@ package shared
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -56,20 +54,8 @@ func TestTroubleIsToldWithItsRemedy(t *testing.T) {
 
 // TestABoundedUserIsEnough is the one of docs/state.md.
 func TestABoundedUserIsEnough(t *testing.T) {
-	text, err := os.ReadFile("../../docs/state.md")
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = os.ReadFile("docs/state.md") // e2e/run starts it in the root
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rule, ok := strings.Cut(string(text), "ACL SETUSER mailprofiled ")
-	rule, _, ok1 := strings.Cut(rule, "`")
-	if !ok || !ok1 {
-		t.Fatal("docs/state.md has no rule")
-	}
 	r := startRedis(t)
-	r.cli(t, append([]string{"ACL", "SETUSER", "mailprofiled"}, strings.Fields(strings.Replace(rule, "PASSWORD", "hush", 1))...)...)
+	r.cli(t, append([]string{"ACL", "SETUSER", "mailprofiled"}, aclOfTheManual(t)...)...)
 	o := r.options("a")
 	o.User, o.Password = "mailprofiled", "hush"
 	m := boot(t, o, 3, true)
