@@ -149,6 +149,9 @@ func attention(s *admin.Status) []string {
 	if k := &s.Store; k.Path != "" && !k.Kept {
 		say("the state is not kept on disk, since %s ago: %s. %s", age(s.Now.Sub(k.Since)), plain(k.Error), plain(k.Remedy))
 	}
+	if k := &s.Store; k.SetAside > 0 {
+		say("%s of the state had damage; what was whole in there is in use. Look at %s/state.*.corrupt-*, then take them away", count(k.SetAside, "file"), plain(k.Path))
+	}
 	if r := &s.Records; r.Error != "" {
 		say("records are in memory only, since %s ago: %s. %s", age(s.Now.Sub(r.Since)), plain(r.Error), plain(r.Remedy))
 	}

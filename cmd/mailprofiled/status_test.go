@@ -104,6 +104,7 @@ local rules:
 			s.Lists[1].State = "silent"
 			s.Limits = admin.LimitStatus{Learning: true, Room: admin.LimitRoom{Counters: 4_000_000, Evicted: 1234, EvictedMax: 5, Accounts: 4_000_000, Unnoted: 6}}
 			s.Store.Kept, s.Store.Error, s.Store.Remedy, s.Store.Since = false, "no space left on device", "Make room", now.Add(-3*time.Minute)
+			s.Store.SetAside = 2
 			s.Records.Kept, s.Records.Error, s.Records.Remedy, s.Records.Since, s.Records.Oldest = false, "no space left on device", "make room there", now.Add(-2*time.Minute), time.Time{}
 			s.Local = []admin.LocalRule{{Where: "m.toml:9", Action: "deny", State: "expired", Files: []admin.LocalFile{
 				{File: "/etc/deny.txt", Entries: 1, Hits: 1, Loaded: now.Add(-time.Hour), Trouble: "/etc/deny.txt: binary data, not a list; see what has been put there"},
@@ -114,6 +115,7 @@ local rules:
 !   "m.toml:3: dns.budget is 5: no unit; \x1b[31mwrite"
 ! no DNS server answers: most of what is judged is unknown, and passes. Look at: mailprofiled check --dns
 ! the state is not kept on disk, since 3m00s ago: no space left on device. Make room
+! 2 files of the state had damage; what was whole in there is in use. Look at /var/lib/mailprofiled/state.*.corrupt-*, then take them away
 ! records are in memory only, since 2m00s ago: no space left on device. make room there
 ! a list has changed and cannot be used; the version read 1h00m ago is in use: /etc/deny.txt: binary data, not a list; see what has been put there
 ! 1234 counters of limits were forgotten for want of room for more than 4000000, 5 of them at their limit: fewer limits per recipient or client, or shorter windows, need less

@@ -80,6 +80,9 @@ func (e *exam) daemon() {
 	case s.Store.Path == "":
 	case !s.Store.Kept:
 		e.say(Error, "state-kept", "", remedies(s.Store.Remedy), "the state is not kept on disk: %s", s.Store.Error)
+	case s.Store.SetAside > 0:
+		e.say(Warning, "state-kept", "", []string{"ls -l " + s.Store.Path + "/state.*.corrupt-*"},
+			"%d files of the state had damage, and are kept beside it; what was whole in them is in use: look at them, then take them away", s.Store.SetAside)
 	default:
 		e.ok("state-kept", "", "changes are on disk within a second")
 	}

@@ -87,6 +87,7 @@ func TestDaemonAndClients(t *testing.T) {
 		{"state is not kept", func(f *Facts) {
 			f.Status.Store.Kept, f.Status.Store.Error, f.Status.Store.Remedy = false, "disk full", "make room"
 		}, "state-kept", Error, "disk full", "make room"},
+		{"state with damage", func(f *Facts) { f.Status.Store.SetAside = 2 }, "state-kept", Warning, "2 files of the state had damage", ".corrupt-*"},
 		{"no MTA since yesterday", func(f *Facts) { f.Status.MTA = nil }, "mta-seen", Warning, "24h0m0s", "mailprofiled attach postfix"},
 		{"no MTA in the first minutes", func(f *Facts) { f.Status.MTA, f.Status.Started = nil, noon.Add(-time.Minute) }, "mta-seen", Note, "1m0s", ""},
 		{"no MTA for hours", func(f *Facts) { f.Status.MTA.LastCommand = noon.Add(-5 * time.Hour) }, "mta-seen", Note, "5h0m0s ago", ""},

@@ -106,6 +106,8 @@ func stateTile(s *admin.Status) tile {
 		return tile{"State", "idle", "nothing is kept", held}
 	case !k.Kept:
 		return tile{"State", "bad", "not kept since " + age(s.Now.Sub(k.Since)), cmp.Or(k.Error, held)}
+	case k.SetAside > 0:
+		return tile{"State", "poor", "kept, " + size(k.Bytes), count(k.SetAside, "file") + " had damage: " + k.Path + "/state.*.corrupt-*"}
 	}
 	return tile{"State", "good", "kept, " + size(k.Bytes), held}
 }

@@ -17,6 +17,7 @@ type keeper struct {
 	seq    uint64            // the highest number of a file so far
 	base   uint64            // the newest snapshot, 0 for none
 	aside  int               // files that were set aside
+	looked time.Time         // when they were counted
 
 	j       *openJournal // nil: state is not kept now
 	attempt bool         // it is of no use before its snapshot is written
@@ -88,6 +89,27 @@ func (k *keeper) turn() {
 		k.lastWrite = k.collected
 	}
 	k.compact()
+	k.recount()
+}
+
+// recount counts the files that were set aside, while there are some, once a minute: the
+// operator takes them away.
+func (k *keeper) recount() {
+	now := time.Now()
+	if k.aside == 0 || now.Sub(k.looked) < time.Minute {
+		return
+	}
+	k.looked = now
+	names, err := k.disk.List()
+	if err != nil {
+		return // it is asked again, and who writes there tells of it
+	}
+	k.aside = 0
+	for name := range names {
+		if isAside(name) {
+			k.aside++
+		}
+	}
 }
 
 // drain takes what has changed while it cannot be written, so that the owners'
