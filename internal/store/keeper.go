@@ -200,12 +200,34 @@ func (k *keeper) tryReopen() error {
 			delete(k.known, name)
 		}
 	}
+	if err := k.setUnbornAside(); err != nil {
+		return err
+	}
 	j, err := k.create()
 	if err != nil {
 		return err
 	}
 	k.j, k.attempt, k.snapAt = j, k.whole, backoff{}
 	k.compact()
+	return nil
+}
+
+// setUnbornAside is for a journal that was lost with the power before its first sync. It
+// is beyond suspicion as long as it is the last: so it goes before there is another.
+func (k *keeper) setUnbornAside() error {
+	for name, e := range k.known {
+		if !e.unborn {
+			continue
+		}
+		if err := k.disk.Rename(name, asideName(name, time.Now())); err != nil {
+			return err
+		}
+		delete(k.known, name)
+		k.aside++
+		if err := k.disk.Sync(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

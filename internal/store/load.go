@@ -23,6 +23,7 @@ type entry struct {
 	size   int64
 	own    bool   // made by this process
 	damage string // what is wrong with it: then it is set aside, not removed
+	unborn bool   // all of its damage is that the power went before its first sync
 }
 
 // load reads the newest snapshot and the journals that are not older, into the
@@ -99,8 +100,8 @@ func (k *keeper) take(f stateFile, l *Loaded, obsolete bool) {
 	l.Records += c.frames
 	l.Bytes += e.size
 	// The last journal may have been lost with the power before its first sync.
-	unborn := c.unreadable() && f == k.found[len(k.found)-1]
-	l.Lost = l.Lost || e.damage != "" && !c.stray && !unborn
+	e.unborn = c.unreadable() && f == k.found[len(k.found)-1]
+	l.Lost = l.Lost || e.damage != "" && !c.stray && !e.unborn
 	if c.label.base > 0 && !k.has(c.label.base) {
 		l.Lost, k.whole = true, true
 		k.o.Logger.Error("a snapshot of the state is missing", "path", k.o.Dir, "file", nameOf(c.label.base, "snapshot"))
