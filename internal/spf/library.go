@@ -24,12 +24,13 @@ func masked(s string) string {
 	if !strings.ContainsFunc(s, unsafe) {
 		return s
 	}
-	return strings.Map(func(r rune) rune {
-		if unsafe(r) {
-			return rune(never[0])
+	b := []byte(s)
+	for i, c := range b { // octets, for it need not be UTF-8
+		if unsafe(rune(c)) {
+			b[i] = never[0]
 		}
-		return r
-	}, s)
+	}
+	return string(b)
 }
 
 func unsafe(r rune) bool { return r == '@' || r < ' ' || r == 0x7f }
