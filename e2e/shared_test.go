@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -199,4 +200,120 @@ func TestAWrongPasswordStopsNoMail(t *testing.T) {
 			t.Errorf("the password is shown: %s", text)
 		}
 	}
+}
+
+// TestALimitIsSharedOverTLS, by an authority that SSL_CERT_FILE names. A server that shows
+// another certificate afterwards is not believed: mail goes on, and its remedy is told.
+func TestALimitIsSharedOverTLS(t *testing.T) { // not parallel, for it sets the environment
+	const host = "localhost"
+	dir := t.TempDir()
+	if err := mtatest.WriteCertificate(dir, host); err != nil {
+		t.Fatal(err)
+	}
+	authority := filepath.Join(t.TempDir(), "authority.pem")
+	pem, err := os.ReadFile(filepath.Join(dir, "cert.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(authority, pem, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSL_CERT_FILE", authority)
+	_, port, err := net.SplitHostPort(freePort(t, "127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := startRedis(t, "--bind", "127.0.0.1", "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"),
+		"--tls-ca-cert-file", filepath.Join(dir, "cert.pem"), "--tls-auth-clients", "no", "--requirepass", "hushhush")
+	h := openLimited(t, postfix, outgoing(2, "24h")+fmt.Sprintf("state.redis = %q\n", "rediss://:hushhush@"+net.JoinHostPort(host, port)))
+	h.shared(t, func(s *admin.Shared) bool { return s.Up && s.MemoryUp })
+	c := h.login(t, bad4)
+	for i := range 3 {
+		if d := send(t, c, "joe@example.net", "jo@example.net"); d.Accepted() != (i < 2) {
+			t.Errorf("message %d: %v", i+1, d)
+		}
+	}
+	if err := mtatest.WriteCertificate(dir, host); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.cmd.Process.Kill()
+	<-r.gone
+	r.start(t)
+	h.shared(t, func(s *admin.Shared) bool {
+		return !s.Up && strings.Contains(s.Remedy, "trust the server's certificate")
+	})
+	if d := send(t, c, "joe@example.net", "jo@example.net"); d.Accepted() {
+		t.Errorf("what was counted is forgotten: %v", d)
+	}
+	quit(t, c)
+}
+
+// TestABlockHoldsOnAllMachines, and so does its end, whichever machine was told; one that
+// was made while the server was away holds there afterwards, though the server comes back
+// empty, and on a machine that joins then. What strangers write there blocks nobody.
+func TestABlockHoldsOnAllMachines(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	settings := outgoing(100_000, "24h") + fmt.Sprintf("state.redis = %q\n", "unix:"+r.socket)
+	one, other := openLimited(t, postfix, settings), openLimited(t, postfix, settings)
+	together := func(n int) func(*admin.Shared) bool {
+		return func(s *admin.Shared) bool { return s.Up && s.MemoryUp && len(s.Machines) == n }
+	}
+	one.shared(t, together(2))
+	other.shared(t, together(2))
+	joe := accounts[postfix]
+	becomes := func(h *house, blocked bool) {
+		t.Helper()
+		c := h.login(t, bad4)
+		defer quit(t, c)
+		again := time.NewTicker(500 * time.Millisecond) // until it has heard
+		defer again.Stop()
+		for began := time.Now(); ; <-again.C {
+			d := send(t, c, "joe@example.net", "jo@example.net")
+			if d.Accepted() != blocked {
+				if blocked && !strings.Contains(d.Last().Text, "is blocked; ask the postmaster") {
+					t.Fatalf("%v", d)
+				}
+				return
+			}
+			if time.Since(began) > wait {
+				t.Fatalf("joe's mail is taken: %v; the log:\n%s", !blocked, h.daemon.log)
+			}
+		}
+	}
+	one.control(t, "accounts", "block", joe, "--reason", "ticket 77")
+	becomes(other, true)
+	other.control(t, "accounts", "blocked").has(t, `(?m)joe@mx\.test.*ticket 77`)
+	if !strings.Contains(other.daemon.log.String(), `msg="account blocked on another machine" by="uid 0" account=joe@mx.test`) {
+		t.Errorf("not told:\n%s", other.daemon.log)
+	}
+	other.control(t, "accounts", "release", joe)
+	becomes(one, false)
+
+	_ = r.cmd.Process.Kill()
+	<-r.gone
+	for _, h := range []*house{one, other} {
+		h.shared(t, func(s *admin.Shared) bool { return !s.Up && !s.MemoryUp })
+	}
+	one.control(t, "accounts", "block", joe, "--json").has(t, `the store that machines share cannot be asked now`)
+	becomes(one, true)
+	becomes(other, false)
+	r.start(t)
+	becomes(other, true)
+	third := openLimited(t, postfix, settings)
+	becomes(third, true)
+
+	cli := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command(filepath.Join(os.Getenv("E2E_REDIS"), "redis-cli"), append([]string{"-s", r.socket}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	for _, record := range []string{"rubbish\xff", `{"v":1,"rows":[{"account":"JO\u0000"},{"account":"jo","changed":"9999-12-31T23:59:59Z"}]}`, strings.Repeat("[", 100_000)} {
+		cli("XADD", "mailprofiled:{memory}:blocks", "*", "m", "stranger", "r", record)
+	}
+	third.control(t, "accounts", "release", joe)
+	becomes(other, false)
+	becomes(one, false)
+	one.control(t, "accounts", "blocked").has(t, `(?i)no account is blocked|none`)
 }

@@ -39,6 +39,11 @@ type Block struct {
 
 	Released   time.Time // zero: not yet
 	ReleasedBy string
+
+	// Changed is when all of this was last changed, by the clock of the machine where it
+	// was, and later than what that machine had changed or heard before: of what several
+	// say of an account the latest is true. Zero in what was kept by older versions.
+	Changed time.Time
 }
 
 // Check gives what keeps a block from being used; nil if nothing does.
@@ -50,6 +55,9 @@ func (b *Block) Check() error {
 		if y := t.Year(); y > 9999 { // RFC 3339, as it is kept
 			return errors.New("a time after the year 9999; leave it out")
 		}
+	}
+	if b.Changed.Year() > 9998 { // so that there are times after it
+		return errors.New("changed after the year 9998")
 	}
 	for _, text := range []string{b.Account, b.By, b.Owner, b.Reason, b.ReleasedBy} {
 		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
@@ -88,6 +96,8 @@ type Blocks struct {
 	mu      sync.RWMutex
 	rows    map[string]*Block // the last of each account; a Block is not changed once it is in there
 	changed map[string]bool   // accounts, since TakeChanged; nil: nobody asks
+	news    map[string]bool   // accounts that other machines have to be told of; nil: there are none
+	key     func(login string) string
 }
 
 // Find gives the block that holds for an account (see AccountKey) now, nil for none.
@@ -147,7 +157,9 @@ func (x *Blocks) Add(b Block, now time.Time) (Block, error) {
 	case old == nil && !x.room(now):
 		return b, ErrBlocksFull
 	}
+	b.Changed = changeAfter(old, now)
 	x.put(&b)
+	x.tell(&b)
 	return b, nil
 }
 
@@ -160,19 +172,25 @@ func (x *Blocks) Release(account, by string, now time.Time) (Block, bool) {
 		return Block{}, false
 	}
 	b := *old
-	b.Released, b.ReleasedBy = now.Round(0).UTC(), by
+	b.Released, b.ReleasedBy, b.Changed = now.Round(0).UTC(), by, changeAfter(old, now)
 	x.put(&b)
+	x.tell(&b)
 	return b, true
 }
 
-// Rekey reads the names of blocked accounts anew: a block holds for the account that key
-// gives of its name. What has another name now is ended, and stands under that name.
+// otherName is who has released a block that holds under another name since.
+const otherName = "its name of now"
+
+// Rekey reads the names of blocked accounts anew, and those that are heard from now on: a
+// block holds for the account that key gives of its name. What has another name now is
+// ended, and stands under that name.
 func (x *Blocks) Rekey(key func(login string) string, now time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.key = key
 	if x.open.Load() == 0 {
 		return
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	moved := map[string]*Block{}
 	for account, b := range x.rows {
 		if name := key(account); name != account && b.Holds(now) {
@@ -181,11 +199,12 @@ func (x *Blocks) Rekey(key func(login string) string, now time.Time) {
 	}
 	for name, b := range moved {
 		gone, is := *b, *b
-		gone.Released, gone.ReleasedBy = now.Round(0).UTC(), "its name of now"
-		x.put(&gone)
+		gone.Released, gone.ReleasedBy, gone.Changed = now.Round(0).UTC(), otherName, changeAfter(b, now)
+		x.put(&gone) // and not told: another machine may know it by that name still
 		if old := x.rows[name]; old == nil || !old.Holds(now) {
-			if is.Account = name; is.Check() == nil {
+			if is.Account, is.Changed = name, changeAfter(old, now); is.Check() == nil {
 				x.put(&is)
+				x.tell(&is)
 			}
 		}
 	}
@@ -244,6 +263,7 @@ func (x *Blocks) drop(account string, b *Block) {
 	}
 	delete(x.rows, account)
 	delete(x.changed, account)
+	delete(x.news, account)
 }
 
 // All gives all blocks: those that hold, and those that are over and remembered. The

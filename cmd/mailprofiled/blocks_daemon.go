@@ -82,6 +82,7 @@ func (a accountDesk) Block(ctx context.Context, by string, ask admin.BlockAsk) (
 		changed.Held = false
 		changed.Notes = append(changed.Notes, why)
 	}
+	a.elsewhere(changed)
 	a.keep(ctx, changed)
 	return changed, nil
 }
@@ -159,8 +160,16 @@ func (a accountDesk) Release(ctx context.Context, by, name string) (*admin.Block
 	a.d.counted.Hijack.Release(a.d.counted.Hijack.Account(key), now)
 	changed := &admin.BlockChange{Block: blockedOf(&b, now), Notes: []string{}}
 	a.log(g, "account released by command", by, &ratelimit.Exception{Account: key}, "since", b.Since.Format(time.RFC3339), "blocked_by", b.By)
+	a.elsewhere(changed)
 	a.keep(ctx, changed)
 	return changed, nil
+}
+
+// elsewhere notes where a change does not hold on the other machines at once.
+func (a accountDesk) elsewhere(changed *admin.BlockChange) {
+	if s := a.d.counted.Shared(); s != nil && !s.Board.Status().Up {
+		changed.Notes = append(changed.Notes, "the store that machines share cannot be asked now: the others hear of it when that is back, or by the same command on each")
+	}
 }
 
 // keep waits until a change is on disk, and notes how that went.

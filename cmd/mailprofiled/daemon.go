@@ -25,6 +25,7 @@ import (
 	"mailprofiled/internal/systemd"
 	"mailprofiled/internal/wiring"
 	"mailprofiled/milter"
+	"mailprofiled/ratelimit"
 )
 
 // A daemon is all of "mailprofiled serve" but the process. What a reload changes
@@ -61,7 +62,9 @@ type daemon struct {
 	serversSeen []netip.AddrPort             // at the last look; guarded by turn
 	sources     map[*directory.Guard]*source // of the directory, as they were told in the log; guarded by turn
 
-	rekeyed  chan struct{} // limits are to be made anew: see followKey
+	rekeyed  chan struct{}         // limits are to be made anew: see followKey
+	blocked  chan *ratelimit.Block // by other machines, or released: to be told, see followBlocks
+	unsaid   atomic.Int64          // those that found no room there
 	stopping atomic.Bool
 	work     sync.WaitGroup // resolvers that are closing
 
@@ -75,7 +78,7 @@ type daemon struct {
 
 // newDaemon makes a daemon that logs to out, and opens nothing yet.
 func newDaemon(cfg *config.Config, out io.Writer) *daemon {
-	d := &daemon{first: cfg, started: time.Now(), out: out, turn: make(chan struct{}, 1), rekeyed: make(chan struct{}, 1)}
+	d := &daemon{first: cfg, started: time.Now(), out: out, turn: make(chan struct{}, 1), rekeyed: make(chan struct{}, 1), blocked: make(chan *ratelimit.Block, maxBlocksUnsaid)}
 	d.system = systemServers
 	d.logs = logging.NewSwitch(d.newLogger(cfg))
 	d.logger = slog.New(d.logs)
@@ -143,6 +146,7 @@ func (d *daemon) serve(ctx context.Context, ready func()) error {
 	all.Go(func() { d.followLists(beside) })
 	all.Go(func() { d.teller.Run(beside) })
 	all.Go(func() { d.followKey(beside) })
+	all.Go(func() { d.followBlocks(beside) })
 	all.Go(func() { d.trial.Run(beside) })
 	all.Go(func() { d.followTrend(beside) })
 	stop := sync.OnceFunc(d.stop)

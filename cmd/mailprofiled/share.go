@@ -9,6 +9,7 @@ import (
 
 	"mailprofiled/internal/admin"
 	"mailprofiled/internal/config"
+	"mailprofiled/ratelimit"
 )
 
 // shareWait bounds the wait at the start for the machines that limits are shared with.
@@ -22,8 +23,46 @@ func (d *daemon) openShare(cfg *config.Config) {
 		case d.rekeyed <- struct{}{}:
 		default:
 		}
+	}, func(b *ratelimit.Block) {
+		select {
+		case d.blocked <- b:
+		default:
+			d.unsaid.Add(1)
+		}
 	})
 	d.counted.WaitShare(shareWait)
+}
+
+// maxBlocksUnsaid is how many blocks of other machines wait for their line in the log. More
+// come at once only where a machine is new.
+const maxBlocksUnsaid = 256
+
+// followBlocks writes the lines that tell of blocks that other machines have changed, until
+// ctx ends.
+func (d *daemon) followBlocks(ctx context.Context) {
+	for {
+		select {
+		case b := <-d.blocked:
+			accountDesk{d}.logElsewhere(b)
+		case <-ctx.Done():
+			return
+		}
+		if n := d.unsaid.Swap(0); n > 0 {
+			d.logger.Warn("more accounts were blocked or released on other machines than are told one by one", "accounts", n, "remedy", "mailprofiled accounts blocked --all")
+		}
+	}
+}
+
+// logElsewhere writes the line that tells of a block that another machine has changed.
+func (a accountDesk) logElsewhere(b *ratelimit.Block) {
+	g := a.d.enter()
+	defer g.leave()
+	whom, x := &ratelimit.Exception{Account: b.Account}, blockedOf(b, time.Now())
+	if !b.Released.IsZero() {
+		a.log(g, "account released on another machine", b.ReleasedBy, whom, "since", b.Since.Format(time.RFC3339), "blocked_by", b.By)
+		return
+	}
+	a.log(g, "account blocked on another machine", b.By, whom, "action", x.Action, "until", dateOrNever(b.Until), "owner", b.Owner, "reason", b.Reason)
 }
 
 // followKey makes limits anew when the machines turn out to have another key than

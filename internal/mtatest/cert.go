@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -15,8 +16,9 @@ import (
 	"time"
 )
 
-// writeCertificate makes a key and a certificate signed by itself: cert.pem and key.pem in dir.
-func writeCertificate(dir, host string) error {
+// WriteCertificate makes a key and a certificate signed by itself, for a host's name or
+// address: cert.pem and key.pem in dir.
+func WriteCertificate(dir, host string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -27,6 +29,9 @@ func writeCertificate(dir, host string) error {
 		DNSNames:     []string{host},
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(24 * time.Hour),
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		template.DNSNames, template.IPAddresses = nil, []net.IP{ip}
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

@@ -124,7 +124,7 @@ func (p *Postfix) configure(opts PostfixOptions) error {
 	}
 	main := p.mainCF(opts)
 	if opts.TLS {
-		if err := writeCertificate(filepath.Join(p.dir, "etc"), p.hostname(opts)); err != nil {
+		if err := WriteCertificate(filepath.Join(p.dir, "etc"), p.hostname(opts)); err != nil {
 			return err
 		}
 	}

@@ -122,7 +122,7 @@ func (s *Sendmail) configure() error {
 		return err
 	}
 	if s.opts.TLS {
-		if err := writeCertificate(s.dir, s.opts.Hostname); err != nil {
+		if err := WriteCertificate(s.dir, s.opts.Hostname); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,13 @@ type Source interface {
 	Hear(record []byte) error
 }
 
+// A Teller is a Source of which machines are to know all there is, and not only what comes:
+// Again has all of it told anew, for the store has lost what it was told.
+type Teller interface {
+	Source
+	Again()
+}
+
 // A Topic is one thing that machines tell each other of: a stream of records in the
 // store.
 type Topic struct {
@@ -300,13 +307,23 @@ func (b *Board) places(ctx context.Context, l *link) error {
 		if err != nil && !rueidis.IsRedisNil(err) {
 			return err
 		}
-		b.mu.Lock()
-		if len(last) == 0 || before(last[0].ID, b.read[t.Name]) {
-			b.read[t.Name] = ""
+		if len(last) > 0 && !before(last[0].ID, b.place(t)) {
+			continue
 		}
+		b.mu.Lock()
+		b.read[t.Name] = ""
 		b.mu.Unlock()
+		if teller, ok := t.Source.(Teller); ok {
+			teller.Again()
+		}
 	}
 	return nil
+}
+
+func (b *Board) place(t *topic) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.read[t.Name]
 }
 
 // before compares places in a stream: "ms-number".

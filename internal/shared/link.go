@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -54,29 +55,40 @@ type link struct {
 	silent   string // machines that are not heard of, with spaces between
 }
 
-// dial opens a connection that close ends at once, whatever is under way on it.
+// dial opens a connection that cut ends at once, whatever is under way on it.
 func (l *link) dial(ctx context.Context, o *Options) (net.Conn, error) {
 	d := net.Dialer{Timeout: connectTime}
 	conn, err := d.DialContext(ctx, o.Network, o.Address)
 	if err != nil {
 		return nil, err
 	}
-	if o.TLS != nil {
-		secure := tls.Client(conn, o.TLS)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			conn.Close()
-			return nil, err
-		}
-		conn = secure
+	if err := l.hold(conn); err != nil || o.TLS == nil {
+		return conn, err
 	}
+	// The client library gives a ctx without an end.
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	secure := tls.Client(conn, o.TLS)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) {
+			return nil, errNoTLS
+		}
+		return nil, err
+	}
+	return secure, nil
+}
+
+// hold has cut close a connection; one that comes after a cut it closes itself.
+func (l *link) hold(conn net.Conn) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		conn.Close()
-		return nil, net.ErrClosed
+		return net.ErrClosed
 	}
 	l.conns = append(l.conns, conn)
-	return conn, nil
+	return nil
 }
 
 // connect opens a link, which has no epoch yet.

@@ -17,6 +17,9 @@ import (
 // errReplica says that the server copies another one, and takes no counts.
 var errReplica = errors.New("the server is a replica: it takes no counts")
 
+// errNoTLS says that a TLS greeting was met with silence, or with the end of the connection.
+var errNoTLS = errors.New("the server does not answer a TLS greeting")
+
 // back notes that the store is asked from now on.
 func (s *Store) back(l *link) {
 	s.mu.Lock()
@@ -102,6 +105,8 @@ func remedyFor(err error) string {
 		return "have the machine trust the server's certificate, and name the server in state.redis as it is in there"
 	case errors.As(err, &record):
 		return "the server speaks no TLS there: write redis://, or its TLS port"
+	case errors.Is(err, errNoTLS):
+		return "write redis:// where the server speaks no TLS, or its TLS port; else look whether it is stopped or overloaded"
 	case errors.Is(err, fs.ErrPermission):
 		return "let the daemon's user connect to the server's socket"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):

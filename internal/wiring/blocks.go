@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -32,6 +33,7 @@ type blockRow struct {
 	Reason     string    `json:"reason,omitempty"`
 	Released   time.Time `json:"released,omitzero"`
 	ReleasedBy string    `json:"released_by,omitempty"`
+	Changed    time.Time `json:"changed,omitzero"`
 }
 
 // blockRows is how many rows one record of All holds at most.
@@ -68,19 +70,27 @@ func blockText(blocks []ratelimit.Block) []byte {
 	return text
 }
 
-// Load implements store.Space. Rows that are wrong are left out: an account must not be
-// free to send for another one's row.
-func (s blockSpace) Load(record []byte) error {
+func readBlocks(record []byte) ([]ratelimit.Block, error) {
 	var r blockRecord
 	if err := json.Unmarshal(record, &r); err != nil {
-		return fmt.Errorf("blocked accounts: %w", err)
+		return nil, fmt.Errorf("blocked accounts: %w", err)
 	}
 	if r.Version != 1 {
-		return fmt.Errorf("blocked accounts: %w", ratelimit.ErrVersion)
+		return nil, fmt.Errorf("blocked accounts: %w", ratelimit.ErrVersion)
 	}
 	all := make([]ratelimit.Block, len(r.Rows))
 	for i, row := range r.Rows {
 		all[i] = ratelimit.Block(row)
+	}
+	return all, nil
+}
+
+// Load implements store.Space. Rows that are wrong are left out: an account must not be
+// free to send for another one's row.
+func (s blockSpace) Load(record []byte) error {
+	all, err := readBlocks(record)
+	if err != nil {
+		return err
 	}
 	taken, err := s.b.Restore(all, time.Now())
 	if err != nil && taken == 0 {
@@ -91,3 +101,42 @@ func (s blockSpace) Load(record []byte) error {
 
 // Len implements store.Space.
 func (s blockSpace) Len() int { return s.b.Len() }
+
+// heardBlocks are blocks as machines tell each other of them: the records that are kept.
+type heardBlocks struct {
+	b       *ratelimit.Blocks
+	changed func(*ratelimit.Block) // is told of each that another machine has changed here
+}
+
+// blockOctets is what a row takes in a record, about.
+const blockOctets = 256
+
+// News implements shared.Source.
+func (s heardBlocks) News(dst []byte, most int) []byte {
+	if rows := s.b.TakeNews(max(most/blockOctets, 1)); len(rows) > 0 {
+		dst = append(dst, blockText(rows)...)
+	}
+	return dst
+}
+
+// Hear implements shared.Source. Rows that are wrong are left out.
+func (s heardBlocks) Hear(record []byte) error {
+	all, err := readBlocks(record)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	for _, row := range all {
+		b, changed, err := s.b.Hear(row, time.Now())
+		if err != nil {
+			wrong = append(wrong, err)
+		}
+		if changed {
+			s.changed(&b)
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// Again implements shared.Teller.
+func (s heardBlocks) Again() { s.b.Share() }

@@ -90,7 +90,17 @@ func FuzzBlocksLoad(f *testing.F) {
 	f.Add([]byte(`{"v":1,"rows":null}`))
 	f.Add([]byte(strings.Repeat(`[`, 100)))
 	f.Fuzz(func(t *testing.T, record []byte) {
-		b := new(ratelimit.Blocks)
+		b, heard := new(ratelimit.Blocks), new(ratelimit.Blocks)
+		_ = heardBlocks{heard, func(x *ratelimit.Block) { // in the store of all machines strangers may have written
+			if err := x.Check(); err != nil {
+				t.Errorf("%+v was taken: %v", x, err)
+			}
+		}}.Hear(record)
+		for text := range (blockSpace{heard}).All() {
+			if err := (blockSpace{new(ratelimit.Blocks)}).Load(text); err != nil {
+				t.Fatalf("%v: %q", err, text)
+			}
+		}
 		if (blockSpace{b}).Load(record) != nil {
 			return
 		}

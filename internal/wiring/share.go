@@ -29,10 +29,11 @@ type Share struct {
 // What machines tell each other, how often, and for how long the store keeps it: of who
 // was asked to come back at once, for who comes back may come to another machine.
 const (
-	topicRetries, topicServers = "retries", "servers"
+	topicRetries, topicServers, topicBlocks = "retries", "servers", "blocks"
 
 	retriesEvery, retriesRecord, retriesKeep = 250 * time.Millisecond, 4 << 10, 30_000
 	serversEvery, serversRecord, serversKeep = 5 * time.Second, 32 << 10, 2_000
+	blocksEvery, blocksRecord, blocksKeep    = 250 * time.Millisecond, 16 << 10, 10_000
 )
 
 // heardRetries and heardServers are what is told, and taken in.
@@ -56,11 +57,12 @@ func namesKey(key ratelimit.Secret) (k memory.Secret) {
 	return k
 }
 
-// Share has limits counted together with other machines from now on, where the
-// configuration says so. State has been read by then. rekeyed is called when the
+// Share has limits counted together with other machines from now on, and blocks hold on all
+// of them, where the configuration says so. State has been read by then. rekeyed is called when the
 // machines turn out to have another key than the limits that were made last: see
-// Stale. CloseShare ends it.
-func (c *Counters) Share(cfg *config.Config, logger *slog.Logger, rekeyed func()) {
+// Stale; blocked when another machine has blocked or released an account. Both must not
+// wait. CloseShare ends it.
+func (c *Counters) Share(cfg *config.Config, logger *slog.Logger, rekeyed func(), blocked func(*ratelimit.Block)) {
 	r := cfg.State.Redis
 	last := c.shareSpace.memory()
 	if !r.Set() {
@@ -77,6 +79,7 @@ func (c *Counters) Share(cfg *config.Config, logger *slog.Logger, rekeyed func()
 	now := time.Now()
 	c.Retries.Share(now)
 	c.Servers.Share()
+	c.Blocks.Share()
 	o := shared.Options{
 		Network: r.Network, Address: r.Address, User: r.User, Password: r.Password.Reveal(), DB: r.DB,
 		Machine: machineName(c.secret), Key: c.secret, Memory: last, Logger: logger,
@@ -94,7 +97,13 @@ func (c *Counters) Share(cfg *config.Config, logger *slog.Logger, rekeyed func()
 	s.Fallback = ratelimit.NewFallback(s.Store, c.Table, s.Store.Peers())
 	s.Board = shared.NewBoard(o, c.shareSpace.readTo(), func() bool { return s.Store.Memory().Known },
 		shared.Topic{Name: topicRetries, Source: heardRetries{c.Retries}, Every: retriesEvery, Record: retriesRecord, Keep: retriesKeep},
-		shared.Topic{Name: topicServers, Source: heardServers{c.Servers}, Every: serversEvery, Record: serversRecord, Keep: serversKeep})
+		shared.Topic{Name: topicServers, Source: heardServers{c.Servers}, Every: serversEvery, Record: serversRecord, Keep: serversKeep},
+		shared.Topic{Name: topicBlocks, Source: heardBlocks{c.Blocks, func(b *ratelimit.Block) {
+			if !b.Released.IsZero() {
+				c.Hijack.Release(c.Hijack.Account(b.Account), time.Now()) // as where it was released
+			}
+			blocked(b)
+		}}, Every: blocksEvery, Record: blocksRecord, Keep: blocksKeep})
 	c.share = s
 	c.shareSpace.follow(s)
 	s.Store.Start(s.Fallback)
@@ -279,14 +288,15 @@ func (s *shareSpace) Len() int {
 	return 1
 }
 
-// Lost has all of this machine's counters brought anew, and who was asked to come back
-// heard anew: some may be missing here, and none there.
+// Lost has all of this machine's counters brought anew, and who was asked to come back and
+// who is blocked heard anew: some may be missing here, and none there.
 func (s *shareSpace) Lost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.read.Life = ""
 	s.places = maps.Clone(s.places)
 	delete(s.places, topicRetries) // to hear these twice does no harm; counts would be doubled
+	delete(s.places, topicBlocks)
 }
 
 // WaitShare waits until the other machines have been asked for once, at most so long:

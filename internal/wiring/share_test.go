@@ -22,8 +22,8 @@ func TestWhatIsKnownOfMachinesIsKept(t *testing.T) {
 		t.Errorf("of nothing: %q", got)
 	}
 	o := shared.Options{Machine: "mx1", Memory: memory, Logger: slog.New(slog.DiscardHandler)}
-	read := map[string]string{topicRetries: "5-1", topicServers: "6-2"}
-	s.follow(&Share{Store: shared.New(o), Board: shared.NewBoard(o, read, nil, shared.Topic{Name: topicRetries}, shared.Topic{Name: topicServers})})
+	read := map[string]string{topicRetries: "5-1", topicServers: "6-2", topicBlocks: "7-3"}
+	s.follow(&Share{Store: shared.New(o), Board: shared.NewBoard(o, read, nil, shared.Topic{Name: topicRetries}, shared.Topic{Name: topicServers}, shared.Topic{Name: topicBlocks})})
 	record := s.Changed(nil)
 	if more := s.Changed(nil); len(record) == 0 || len(more) > 0 {
 		t.Fatalf("%q, and then %q", record, more)
@@ -67,7 +67,7 @@ func TestLimitsWithoutTheServer(t *testing.T) {
 		t.Fatal(report)
 	}
 	c := NewCounters(cfg, nil, time.Now())
-	c.Share(cfg, slog.New(slog.DiscardHandler), func() { t.Error("there is no other key") })
+	c.Share(cfg, slog.New(slog.DiscardHandler), func() { t.Error("there is no other key") }, func(*ratelimit.Block) { t.Error("there is no other machine") })
 	defer c.CloseShare()
 	<-c.Shared().Store.Asked()
 	limits, err := c.Limits(cfg, nil, nil)
