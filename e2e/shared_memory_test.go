@@ -92,7 +92,7 @@ func TestADeferralOnOneMXAndTheRetryOnAnother(t *testing.T) {
 			t.Errorf("%v at machine %d: %v, and its provider has come back", a, i%2, got)
 		}
 	}
-	seen := regexp.MustCompile(`[0-9.]+ visits on`)
+	seen := regexp.MustCompile(`[0-9.]+ visits? on`)
 	for began := time.Now(); ; { // each of its own, and of the other's
 		out, _ := mx[0].ask(t, "servers", "show", "provider.example")
 		other, _ := mx[1].ask(t, "servers", "show", "provider.example")

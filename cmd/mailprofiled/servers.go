@@ -210,13 +210,32 @@ func printServer(s *admin.Server, w io.Writer) {
 
 // printCount prints the counts of one name.
 func printCount(c *admin.ServerCounts, now time.Time, w io.Writer) {
-	fmt.Fprintf(w, "\t\n%s\t%s\n", c.Kind, plain(c.Server))
-	fmt.Fprintf(w, "seen\tfirst %s, last %s ago; %.4g visits on %.3g days\n", c.First.UTC().Format(time.DateOnly), age(now.Sub(c.Last)), c.Visits, c.DaysSeen)
-	fmt.Fprintf(w, "recipients\t%.4g taken on %.3g days, %.4g refused, %.4g unknown, %.4g traps\n", c.Taken, c.DaysTaken, c.Refused, c.Unknown, c.Traps)
-	fmt.Fprintf(w, "retries\t%.4g times asked to come back, %.4g times it did\n", c.Deferred, c.Returned)
-	fmt.Fprintf(w, "DNS lists\t%.4g visits listed, on %.3g days\n", c.Listed, c.DaysListed)
+	fmt.Fprintf(w, "\n%s\t%s\n", c.Kind, plain(c.Server))
+	fmt.Fprintf(w, "seen\tfirst %s, last %s ago; %s on %s\n", c.First.UTC().Format(time.DateOnly), age(now.Sub(c.Last)), faded(c.Visits, "visit"), faded(c.DaysSeen, "day"))
+	fmt.Fprintf(w, "recipients\t%.4g taken on %s, %.4g refused, %.4g unknown, %s\n", c.Taken, faded(c.DaysTaken, "day"), c.Refused, c.Unknown, faded(c.Traps, "trap"))
+	fmt.Fprintf(w, "retries\t%s asked to come back, %s it did\n", faded(c.Deferred, "time"), faded(c.Returned, "time"))
+	fmt.Fprintf(w, "DNS lists\t%s listed, on %s\n", faded(c.Listed, "visit"), faded(c.DaysListed, "day"))
 	fmt.Fprintf(w, "reports\t%.4g of spam, %.4g of ham\n", c.Spam, c.Ham)
-	fmt.Fprintf(w, "names\t%d HELO domains that do not lead to it, %d sender domains, at least; today and yesterday\n", c.Helos, c.Senders)
+	fmt.Fprintf(w, "names\ttoday and yesterday at least %s that %s not lead to it, %s\n", count(c.Helos, "HELO domain"), doOrDoes(c.Helos), count(c.Senders, "sender domain"))
+}
+
+// faded writes a count that fades with time, and what it counts.
+func faded(n float64, thing string) string {
+	text := fmt.Sprintf("%.3g ", n)
+	if n >= 1000 {
+		text = fmt.Sprintf("%.0f ", n)
+	}
+	if text == "1 " {
+		return text + thing
+	}
+	return text + thing + "s"
+}
+
+func doOrDoes(n int) string {
+	if n == 1 {
+		return "does"
+	}
+	return "do"
 }
 
 // printCounts prints a table of several, that are ranked by a word.

@@ -19,7 +19,7 @@ const whyHelp = `
 Tells what stood behind an answer that was given: the facts, what DNS and the lists
 said and how old that was, the findings with their points, the reply. ID is the one in
 a reply and in the log; the reply itself, or the link in it, will do, and so will the
-first four letters.
+first four letters. An IP address in its place is that of a client.
 
 Without ID it lists the visits that all flags hold of, newest first.
 
@@ -35,6 +35,9 @@ func runWhy(args []string, stdout, stderr io.Writer) int {
 	c.fs.StringVar(&q.Queue, "queue", "", "with the MTA's queue `ID`: of mail that it took in")
 	c.fs.IntVar(&q.Most, "n", 20, "how `MANY` to list, at most 1000")
 	said, err := wordsAmong(c.fs, args)
+	if _, wrong := parseAddr(said); wrong == nil && q.Client == "" {
+		q.Client, said = said, ""
+	}
 	ids := admin.IDsIn(said)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -43,7 +46,7 @@ func runWhy(args []string, stdout, stderr io.Writer) int {
 		return exitFine
 	case err != nil:
 	case said != "" && len(ids) == 0:
-		err = fmt.Errorf("no id in %+q: an id is 12 letters and digits, in brackets at the end of a reply", said)
+		err = fmt.Errorf("no id in %+q: an id is 12 letters and digits, in brackets at the end of a reply; else --from, --rcpt or --queue tell what it is", said)
 	case said == "" && q.Client+q.From+q.Rcpt+q.Queue == "":
 		err = errors.New("give the id of an answer, or one of --client, --from, --rcpt and --queue")
 	case q.Client != "":

@@ -67,6 +67,11 @@ func (p *printer) invite(s *stage) {
 	p.line("")
 	p.command(s.explainOf(explained))
 	p.line("")
+	p.block("", "  ", "Or ask the daemon itself: status, top, lists, limits, servers show 203.0.113.20, why 203.0.113.20; and look at its page:")
+	p.line("")
+	p.command([]string{s.path("mailprofiled"), "status", "--config", s.path(configName)})
+	p.command([]string{"curl", "--unix-socket", s.path(pageName), "http://localhost/"})
+	p.line("")
 	p.block("", "  ", "XCLIENT makes Postfix believe any client: ADDR=IPV6:2001:db8::1 too, and LOGIN=name is a user who has "+
 		"logged in. What DNS knows stands in internal/demo/world.zone. Everything else is here:")
 	p.line("")

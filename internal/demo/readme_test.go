@@ -47,7 +47,7 @@ func TestReadmeShowsThisDemo(t *testing.T) {
 	if rows < 5 {
 		t.Errorf("README.md shows %d visits", rows)
 	}
-	cfg, report := config.Parse("demo", []byte(demoConfig("/run/demo/milter.sock", "127.0.0.1:53", "postfix")))
+	cfg, report := config.Parse("demo", []byte(demoConfig("/run/demo", "127.0.0.1:53", "postfix")))
 	if cfg == nil {
 		t.Fatal(report)
 	}

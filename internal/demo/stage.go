@@ -45,6 +45,9 @@ func (s *stage) raise(ctx context.Context) (err error) {
 	if err := os.WriteFile(s.path(configName), []byte(s.config()), 0o644); err != nil {
 		return err
 	}
+	if err := os.Mkdir(s.path(stateName), 0o700); err != nil {
+		return err
+	}
 	if s.daemon, err = startDaemon(ctx, s.dir); err != nil {
 		return err
 	}
@@ -102,6 +105,8 @@ const (
 	configName = "mailprofiled.toml"
 	logName    = "mailprofiled.log"
 	socketName = "milter.sock"
+	pageName   = "page.sock"
+	stateName  = "state"
 )
 
 // config is what the daemon is told. Where Postfix is only unpacked, beside the
@@ -111,12 +116,12 @@ func (s *stage) config() string {
 	if _, err := user.LookupGroup(group); err != nil {
 		group = ""
 	}
-	return demoConfig(s.path(socketName), s.dns.Addr().String(), group)
+	return demoConfig(s.dir, s.dns.Addr().String(), group)
 }
 
-// demoConfig is what a site would say, and where to listen and ask here. Without
-// a group everybody may connect.
-func demoConfig(socket, server, group string) string {
+// demoConfig is what a site would say, and where to listen, ask and keep its state here:
+// nothing of a daemon that the machine has is touched. Without a group everybody may connect.
+func demoConfig(dir, server, group string) string {
 	door := fmt.Sprintf("milter.socket_group = %q", group)
 	if group == "" {
 		door = `milter.socket_mode  = "0666"`
@@ -126,6 +131,9 @@ us.domains          = [%q]
 exempt.networks     = ["10.0.0.0/8"]
 milter.listen       = ["unix:%s"]
 %s
+admin.control       = %q
+admin.listen        = "unix:%s"
+state.path          = %q
 dns.servers         = [%q]
 dns.budget          = %q
 retry.after         = %q
@@ -137,5 +145,5 @@ ask   = ["ip4"]
 at    = ["connect"]
 codes = [{ answer = "127.0.0.2", points = 10.0, meaning = "wrote to spam traps" }]
 test  = { listed = "127.0.0.2", unlisted = "127.0.0.1" }
-`, ourDomain, socket, door, server, dnsBudget, retryAfter)
+`, ourDomain, filepath.Join(dir, socketName), door, filepath.Join(dir, "control.sock"), filepath.Join(dir, pageName), filepath.Join(dir, stateName), server, dnsBudget, retryAfter)
 }

@@ -66,7 +66,7 @@ func judge(t *testing.T, budget time.Duration) (*engine.Engine, *dnstest.Server)
 	for _, name := range silent {
 		server.Misbehave(name, dnstest.Timeout)
 	}
-	cfg, report := config.Parse("demo", []byte(demoConfig("/run/demo/milter.sock", server.Addr().String(), "postfix")))
+	cfg, report := config.Parse("demo", []byte(demoConfig("/run/demo", server.Addr().String(), "postfix")))
 	if cfg == nil {
 		t.Fatalf("the daemon would not take its configuration:\n%v", report)
 	}
