@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,11 +47,19 @@ type idle struct{ act.Hand }
 
 func (idle) AllowsInto() string { return "/var/lib/mailprofiled/allowed.txt" }
 
-// actPage serves the forms of actions alone.
-func actPage(t *testing.T) string {
+// odd is one whose file has a name that nobody would give it.
+type odd struct{ idle }
+
+func (odd) AllowsInto() string { return "/var/lib/" + actHostile }
+
+// actHostile is what somebody may have a postmaster follow a link with.
+var actHostile = `"><script>document.title="owned"</script>` + "\u202egnp.exe\x1b[31m" + strings.Repeat("W", 1000)
+
+// actPage serves the forms of actions alone, as they are filled in by a query.
+func actPage(t *testing.T, hand act.Hand, host, query string) string {
 	t.Helper()
 	source := shownPage(t, pagetest.Full(), page.Access{})
-	forms := act.New(act.Options{Hand: idle{}, Token: func() string { return pageToken }, Host: "mx1.example.net", Logger: slog.New(slog.DiscardHandler)})
+	forms := act.New(act.Options{Hand: hand, Token: func() string { return pageToken }, Host: host, Logger: slog.New(slog.DiscardHandler)})
 	mux := http.NewServeMux()
 	mux.Handle("/act/", forms)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { // its style
@@ -64,7 +73,7 @@ func actPage(t *testing.T) string {
 	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
-	return s.URL + "/act/"
+	return s.URL + "/act/?" + query
 }
 
 // A scene is a page that is looked at, and what it has to say.
@@ -99,7 +108,10 @@ func TestThePageInABrowser(t *testing.T) {
 			{"tail-hostile", shownPage(t, pagetest.Hostile(), page.Access{}) + "tail", []string{"Verdicts as they are given", `\u{202e}gnp.exe`}},
 			{"finding", shownPage(t, pagetest.Full(), page.Access{}) + "finding?id=rdns-missing", []string{"rdns-missing", "Last 7 days", "answers"}},
 			{"finding-nothing", shownPage(t, pagetest.Hostile(), page.Access{}) + "finding?id=%3Cscript%3E" + strings.Repeat("x", 150), []string{"<script>xxx", "not found within a week"}},
-			{"act", actPage(t), []string{"Raise a limit", "Release an account", "Allow a server", "Forget a server", "It was spam"}},
+			{"act", actPage(t, idle{}, "mx1.example.net", ""), []string{"Raise a limit", "Release an account", "Allow a server", "Forget a server", "It was spam"}},
+			{"act-hostile", actPage(t, odd{}, actHostile, url.Values{"account": {actHostile}, "limit": {actHostile}, "max": {actHostile}, "until": {actHostile}, "owner": {actHostile},
+				"reason": {actHostile}, "client": {actHostile}, "server": {actHostile}, "what": {actHostile}}.Encode()),
+				[]string{"Raise a limit", "It was spam", "<script>document.title", `\u{202e}gnp.exe`}},
 			{"form", shownPage(t, pagetest.Full(), page.Access{Token: pageToken}), []string{"Token"}},
 		},
 	}
