@@ -166,7 +166,7 @@ func TestThePageInABrowser(t *testing.T) {
 	if text, err := os.ReadFile(allowed); err != nil || strings.Count(string(text), "\n") != 1 || !strings.Contains(string(text), "ticket 4711; by page, 127.0.0.1:") {
 		t.Errorf("%v, allowed are:\n%s", err, text)
 	}
-	if want := 13*5 + 2; err != nil || good != want {
+	if want := 14*5 + 2; err != nil || good != want {
 		t.Errorf("%d looks were good, want %d: %v", good, want, err)
 	}
 }
