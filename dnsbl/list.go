@@ -48,16 +48,19 @@ func StagesOf(all ...Stage) (set Stages) {
 // Has reports whether s is in the set.
 func (set Stages) Has(s Stage) bool { return s < stages && set>>s&1 != 0 }
 
-// String joins the names of the stages by a comma.
-func (set Stages) String() string {
-	var names []string
+// Names gives the names of the stages in their order, as ParseStages reads them.
+func (set Stages) Names() []string {
+	names := []string{}
 	for s := range stages {
 		if set.Has(s) {
 			names = append(names, s.String())
 		}
 	}
-	return strings.Join(names, ",")
+	return names
 }
+
+// String joins the names of the stages by a comma.
+func (set Stages) String() string { return strings.Join(set.Names(), ",") }
 
 // ParseStages reads the names of stages.
 func ParseStages(names []string) (set Stages, err error) {
@@ -98,6 +101,17 @@ func ParseAsks(names []string) (set Asks, err error) {
 
 func quoted(names []string) string {
 	return `"` + strings.Join(names, `", "`) + `"`
+}
+
+// Names gives the names of the kinds, as ParseAsks reads them.
+func (a Asks) Names() []string {
+	names := []string{}
+	for i, name := range askNames {
+		if a&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Has reports whether kind is in the set.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -22,12 +24,33 @@ lists; how long it takes to answer; and how many verdicts would have been milder
 without it (HARSHER), or harsher (SOFTER). Only a list in state "up" counts. Figures are since the daemon began
 to use the list; visits answered from the cache are among them.
 
-With --overlap it tells for each list which others hit the same visits.`
+With --overlap it tells for each list which others hit the same visits.
+
+With --catalogue it asks no daemon, and tells which lists can be named in lists.use: how
+they are, what they take to be answered, and whether to use them. With an ID it tells
+all of one: its zone, its terms, what each of its answers means and weighs.`
 
 func runLists(args []string, stdout, stderr io.Writer) int {
-	c := newControlCommand("lists", listsHelp)
+	c := newControlCommand("lists [--catalogue [ID]]", listsHelp)
 	overlap := c.fs.Bool("overlap", false, "print for each list the others that hit the same visits")
-	return c.run(args, stdout, stderr, func(ctx context.Context, daemon *admin.Client) (int, error) {
+	known := c.fs.Bool("catalogue", false, "tell of the lists that can be named, or all of one")
+	id, err := wordsAmong(c.fs, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		c.fs.SetOutput(stdout)
+		c.fs.Usage()
+		return exitFine
+	case err == nil && id != "" && !*known:
+		err = fmt.Errorf("there is no %q", id)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "mailprofiled lists: %v; try \"mailprofiled lists --help\"\n", err)
+		return exitMisuse
+	}
+	if *known {
+		return catalogue(id, *c.json, stdout, stderr)
+	}
+	return c.talk(stderr, func(ctx context.Context, daemon *admin.Client) (int, error) {
 		s, err := daemon.Status(ctx)
 		if err != nil {
 			return exitFailed, err
